@@ -1,0 +1,1 @@
+"""The edge: PostgreSQL, Kafka, prices, metrics and settings."""

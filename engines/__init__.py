@@ -1,0 +1,1 @@
+"""The rules: pure, typed, without I/O and without a clock."""

@@ -1,0 +1,1 @@
+"""Ports, and the plain types they speak."""

@@ -1,0 +1,1 @@
+"""The shell: sources, chunk processing, publishing, the worker and the command line."""
