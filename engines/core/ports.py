@@ -1,0 +1,215 @@
+"""The ports: what the shell asks of sources, stores, publishers, clocks and domains.
+
+Each has a memory and a real implementation under one contract suite. Errors are those of ``engines.core.errors``:
+a port translates its client library's errors once and raises nothing else on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from engines.core.model import (
+    Batch,
+    Chunk,
+    Effects,
+    IdBlock,
+    Invalid,
+    LogBounds,
+    OutboxRow,
+    PageKey,
+    Position,
+    Record,
+    TableRow,
+    TopicPartition,
+)
+
+
+class ChunkHandler(Protocol):
+    """What a ``ChunkSource`` calls. None of these raises, cancellation excepted."""
+
+    async def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Claim *partitions* and seek each to its position; no chunk of them comes before this returns."""
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Give *partitions* up; after this returns another worker may own them."""
+
+    async def process(self, chunk: Chunk) -> None:
+        """Take in one chunk; called serially per partition, concurrently across partitions."""
+
+
+class ChunkSource(Protocol):
+    """Where chunks come from: a consumer-group member, or a log in memory.
+
+    A chunk has at most 5 000 records and 4 MiB of values (one record may exceed the latter alone).
+    """
+
+    async def run(self, handler: ChunkHandler) -> None:
+        """Deliver assignments and chunks to *handler* until ``stop``; raises ``Halt`` when it cannot go on."""
+
+    async def stop(self) -> None:
+        """Make ``run`` revoke everything, leave the group and return."""
+
+    async def bounds(self, tp: TopicPartition) -> LogBounds:
+        """Return log start, log end (last stable offset) and ids of *tp*. Raises Transient."""
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Make the next chunk of *tp* start at *offset*; chunks fetched before are not delivered any more."""
+
+    def report(self, tp: TopicPartition, next_offset: int) -> None:
+        """Let the group's committed offset follow, for lag displays only; never blocks, may drop."""
+
+
+class Store(Protocol):
+    """The database of some partitions. Raises Transient or DataRefused, nothing else on purpose."""
+
+    async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
+        """Take ownership: epoch + 1, version + 1, released = false, in one transaction.
+
+        A partition without a row gets one at ``log.start``. Returns the row after the claim, except that
+        ``released`` is what it was before (True: the last owner left cleanly, or there was none).
+
+        Raises:
+            PositionRefused: the pinned number of partitions of the topic, the cluster id, or the topic id differs
+                from *log* ("" is never compared), or the position lies outside ``log.start … log.end``. Nothing
+                is changed then.
+        """
+
+    async def read_position(self, tp: TopicPartition) -> Position | None:
+        """Return the row as it stands, None when there is none."""
+
+    async def load_pages(self, tp: TopicPartition, keys: Collection[PageKey]) -> dict[PageKey, bytes]:
+        """Return the pages of *keys* that exist, in one query."""
+
+    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
+        """Return the identity blocks of event days from *first_day* on (None: all)."""
+
+    async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
+        """Return (key, as_of offset) of pages last written at an offset above *after*: projections may lag."""
+
+    async def load_outbox(self, tp: TopicPartition, after_seq: int, limit: int) -> list[OutboxRow]:
+        """Return the first *limit* outbox rows above *after_seq*, in order."""
+
+    async def page_tenants(
+        self, tp: TopicPartition, kind: str, buckets: range, after: str | None, limit: int
+    ) -> list[str]:
+        """Return up to *limit* tenants above *after* (code-point order) with a page of *kind* in *buckets*."""
+
+    async def commit(self, batch: Batch) -> bool:
+        """Apply *batch* in one transaction; False when epoch or version were not the expected ones.
+
+        ``Transient`` leaves open whether it happened: the caller reads the position to find out.
+        """
+
+
+StoreFor = Callable[[TopicPartition], Store]
+"""Which database a partition lives in: partition modulo the number of databases."""
+
+
+class Publisher(Protocol):
+    """Where outbox rows go."""
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Send *rows* in order and return when the broker has acknowledged every one.
+
+        Raises Transient when any is not acknowledged; sending all again is then right (consumers dedupe by id
+        and revision).
+        """
+
+
+class Clock(Protocol):
+    """Wall-clock time, for what is not decided by the log: idle closes and waiting."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+
+
+class Event(Protocol):
+    """What the shell needs to know of a decoded event."""
+
+    @property
+    def tenant_id(self) -> str:
+        """Who it belongs to; decides the home partition."""
+
+    @property
+    def occurred_at(self) -> int:
+        """Event time in microseconds since the epoch."""
+
+
+class Pages(Protocol):
+    """The shell's cache of one partition's pages, as an engine sees it.
+
+    Every key an engine asks for was named by ``Domain.missing`` or put by the engine itself.
+    """
+
+    def known(self, key: PageKey) -> bool:
+        """Whether it is known if the page exists (it was loaded, found absent, or put)."""
+
+    def get(self, key: PageKey) -> object | None:
+        """Return the page's body, None when there is none; raises KeyError when not known."""
+
+    def put(self, key: PageKey, body: object) -> None:
+        """Add a new page, dirty."""
+
+    def touch(self, key: PageKey) -> None:
+        """Mark a page changed: it will be sealed into the next commit, and projected."""
+
+
+class Domain(Protocol):
+    """A family of rules over one input topic: pure, synchronous, told the time by events.
+
+    A type parameter would only be erased by the shell, so events and bodies are opaque to it.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The input topic; one domain = one topic, so each row of state has one writer."""
+
+    def decode(self, record: Record) -> Event | Invalid:
+        """Return the event in *record*, or why there is none (CONTRACT §1)."""
+
+    def identity(self, event: Event) -> bytes:
+        """Return the 16-byte identity of *event* (CONTRACT §3)."""
+
+    def content(self, event: Event) -> int:
+        """Return the 32-bit checksum of every known field of *event*, to tell conflicting copies."""
+
+    def money(self, event: Event) -> int | None:
+        """Return what *event* costs in nano-USD, None when that is not known."""
+
+    def next_due(self, closed_through: int | None) -> int | None:
+        """Return the watermark (µs) at which the day after *closed_through* closes; None: nothing to come."""
+
+    def closable_through(self, watermark_us: int) -> int:
+        """Return the last UTC day that *watermark_us* closes."""
+
+    def missing(self, pages: Pages, events: Sequence[Event]) -> set[PageKey]:
+        """Return keys that folding *events* needs and *pages* does not know; asked again until empty."""
+
+    def fold(self, pages: Pages, events: Sequence[Event]) -> Effects:
+        """Fold accepted *events*, in offset order, into *pages* and judge them per record."""
+
+    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str]) -> set[PageKey]:
+        """Return keys that closing *day* for *tenants* needs and *pages* does not know; asked until empty."""
+
+    def close(self, pages: Pages, day: int, tenants: Sequence[str]) -> Effects:
+        """Fix the judgements of *day* for *tenants* (in code-point order)."""
+
+    def close_scope(self, day: int) -> tuple[str, range]:
+        """Return the page kind and buckets whose tenants the close of *day* must visit."""
+
+    def pack(self, key: PageKey, body: object) -> bytes:
+        """Return the sealed bytes of a page body."""
+
+    def unpack(self, key: PageKey, body: bytes) -> object:
+        """Return the body sealed in *body*; readers accept the version before."""
+
+    def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:
+        """Return the projection rows of a page as of offset *as_of*."""
+
+    def weight(self, body: object) -> int:
+        """Return how many entities a page body holds, for cache and projection budgets."""
+
+
+Sleep = Callable[[float], Awaitable[None]]
+Counts = Mapping[str, int]

@@ -1,0 +1,81 @@
+"""The projection tables: what people query, by name, columns and key.
+
+Drivers build their upserts from this list and migrations create the same columns; a test holds them equal.
+The column ``partition`` comes first in every table and every key (each row has one writing input partition).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["text", "int", "numeric", "timestamp_us", "bool", "json", "float"]
+"""``numeric`` is an exact integer without bound; ``timestamp_us`` an instant given in µs since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column after ``partition``."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A projection: its columns after ``partition``, and how many of the first ones make the key with it."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key_columns: int
+
+
+SNAPSHOTS = Table(
+    "snapshots",
+    (
+        Column("tenant_id", "text"),
+        Column("window_kind", "text"),  # hour | day
+        Column("start_at", "timestamp_us"),
+        Column("entity_type", "text"),  # tenant | user | feature | model
+        Column("entity_id", "text"),
+        Column("requests", "int"),
+        Column("unpriced_requests", "int"),
+        Column("retry_requests", "int"),
+        Column("input_tokens", "numeric"),
+        Column("cached_input_tokens", "numeric"),
+        Column("output_tokens", "numeric"),
+        Column("cost_nanousd", "numeric", nullable=True),  # null when nothing was priced
+        Column("baseline_nanousd", "numeric", nullable=True),  # days only, fixed at close
+        Column("restated", "bool"),
+        Column("as_of_offset", "int"),
+    ),
+    key_columns=5,
+)
+
+ANOMALIES = Table(
+    "anomalies",
+    (
+        Column("anomaly_id", "text"),
+        Column("revision", "int"),
+        Column("tenant_id", "text"),
+        Column("anomaly_type", "text"),
+        Column("severity", "text"),
+        Column("entity_type", "text"),
+        Column("entity_id", "text"),
+        Column("window_start", "timestamp_us"),
+        Column("window_end", "timestamp_us"),
+        Column("period", "text", nullable=True),
+        Column("status", "text"),  # provisional | final | withdrawn
+        Column("current_nanousd", "numeric", nullable=True),
+        Column("expected_nanousd", "numeric", nullable=True),
+        Column("deviation_pct", "float"),
+        Column("breach_count", "int"),
+        Column("derived_cause", "text"),
+        Column("message", "text"),
+        Column("line", "json"),  # the whole anomaly line, CONTRACT §5
+    ),
+    key_columns=2,
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (SNAPSHOTS, ANOMALIES)}
