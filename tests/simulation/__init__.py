@@ -1,0 +1,1 @@
+"""Deterministic simulation: the real shell on memory ports, under one seeded event loop that injects faults."""
