@@ -1,0 +1,1 @@
+"""Cost: records, prices, totals, judgements."""
