@@ -8,22 +8,16 @@ iterate in the same order in every run. Which ready handle runs next is drawn fr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import heapq
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tests.simulation.tasks import NODE, WORLD, SimFuture, SimTask, close, name_of, where
+
 T = TypeVar("T")
-WORLD = ""
-"""The node of everything that is not on a node: the broker, the database, the harness."""
-
-NODE: contextvars.ContextVar[str] = contextvars.ContextVar("node", default=WORLD)
-"""The node whose code is running: set by ``spawn``, inherited by every task and callback born there."""
-
 STEP_S = 20e-6
-CLOSE_TRIES = 20
 
 
 class SimulationError(Exception):
@@ -36,29 +30,6 @@ class Deadlock(SimulationError):
 
 class Livelock(SimulationError):
     """The step limit is reached."""
-
-
-class _Born:
-    """Hash by birth: the order of a set must not depend on addresses."""
-
-    born: int
-
-    def __hash__(self) -> int:
-        return self.born
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-
-class SimTask(_Born, asyncio.Task[Any]):
-    """A task that knows its context, so that it can be closed inside it."""
-
-    context: contextvars.Context
-    _log_destroy_pending: bool
-
-
-class SimFuture(_Born, asyncio.Future[Any]):
-    """A future with a reproducible hash."""
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -82,6 +53,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._births = 0
         self._dead: set[str] = set()
+        self._paused: dict[str, int] = {}
+        self._held: dict[str, list[asyncio.Handle]] = {}
         self._kept: list[SimTask] = []
         self._kept_max = 256
         self._torn_down = False
@@ -113,6 +86,18 @@ class SimLoop(asyncio.BaseEventLoop):
             raise ValueError("the world does not crash")
         self._dead.add(node)
 
+    def pause(self, node: str, seconds: float) -> None:
+        """Let *node* stand still for *seconds*, as under SIGSTOP: its handles and timers wait, the world goes on."""
+        self._paused[node] = self._paused.get(node, 0) + 1
+
+        def resume() -> None:
+            self._paused[node] -= 1
+            if not self._paused[node]:
+                del self._paused[node]
+                self._ready += self._held.pop(node, [])
+
+        self.call_later(seconds, resume, context=contextvars.Context())
+
     def is_dead(self, node: str) -> bool:
         """Whether *node* crashed, or the simulation is over."""
         return self._torn_down or node in self._dead
@@ -127,16 +112,17 @@ class SimLoop(asyncio.BaseEventLoop):
                     task._log_traceback = False
                 continue
             task._log_destroy_pending = False
-            _close(task)
+            close(task)
         self._kept.clear()
         self._ready.clear()
+        self._held.clear()
         self._scheduled.clear()
         self.set_exception_handler(lambda _loop, _context: None)
         self.close()
 
     def dump(self) -> str:
         """Return where every pending task of the living waits."""
-        return "\n".join(_where(task) for task in self._kept if not task.done() and not self._gone(task.context))
+        return "\n".join(where(task) for task in self._kept if not task.done() and not self._gone(task.context))
 
     # -- what BaseEventLoop asks for
 
@@ -161,17 +147,21 @@ class SimLoop(asyncio.BaseEventLoop):
                 chosen = int(self._random.random() * (last + 1))
                 ready[chosen], ready[last] = ready[last], ready[chosen]
             handle = ready.pop()
-            if handle.cancelled() or self._gone(handle._context):  # type: ignore[attr-defined]
+            node = handle._context.get(NODE, WORLD)  # type: ignore[attr-defined]
+            if handle.cancelled() or node in self._dead:
                 continue
-            self._step(handle)
+            if node in self._paused:
+                self._held.setdefault(node, []).append(handle)
+            else:
+                self._step(handle, node)
 
-    def _step(self, handle: asyncio.Handle) -> None:
+    def _step(self, handle: asyncio.Handle, node: str) -> None:
         self.steps += 1
         self._now += STEP_S
         if self.steps > self._steps_max:
             raise Livelock(f"no end after {self.steps} steps and {self._now:.1f} s\n{self.dump()}")
         if self._trace is not None:
-            self._trace(self._now, handle._context.get(NODE, WORLD), _name(handle))  # type: ignore[attr-defined]
+            self._trace(self._now, node, name_of(handle))
         handle._run()
 
     def _jump(self) -> None:
@@ -251,33 +241,3 @@ def current() -> SimLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop)
     return loop
-
-
-def _close(task: SimTask) -> None:
-    """Run the finally-blocks of *task*, in its own context; one that awaits is closed again at that await."""
-    for _ in range(CLOSE_TRIES):
-        with contextlib.suppress(Exception, asyncio.CancelledError):
-            task.context.run(task.get_coro().close)
-            return
-
-
-def _name(handle: asyncio.Handle) -> str:
-    callback = handle._callback  # type: ignore[attr-defined]
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task):
-        return owner.get_name()
-    return str(getattr(callback, "__qualname__", None) or type(callback).__name__)
-
-
-def _where(task: SimTask) -> str:
-    """Return the chain of awaits of *task*, outermost first."""
-    chain: list[str] = []
-    coro: Any = task.get_coro()
-    while coro is not None:
-        frame = getattr(coro, "cr_frame", None) or getattr(coro, "gi_frame", None)
-        if frame is None:
-            chain.append(type(coro).__name__)
-            break
-        chain.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
-        coro = getattr(coro, "cr_await", None) or getattr(coro, "gi_yieldfrom", None)
-    return f"  {task.context.get(NODE, WORLD) or 'world'} {task.get_name()}: {' > '.join(chain)}"

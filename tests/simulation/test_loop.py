@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.simulation.loop import NODE, Deadlock, Livelock, SimLoop, current, forever
+from tests.simulation.loop import Deadlock, Livelock, SimLoop, current, forever
+from tests.simulation.tasks import NODE
 
 T = TypeVar("T")
 
@@ -196,6 +197,28 @@ def test_a_node_can_crash_itself_at_an_await() -> None:
         return task.done()
 
     assert run(1, main()) is False
+
+
+def test_a_paused_node_stands_still_and_then_finds_all_its_timers_due() -> None:
+    seen: list[tuple[str, float]] = []
+
+    async def tick(name: str) -> None:
+        for _ in range(5):
+            await asyncio.sleep(1)
+            seen.append((name, round(current().time(), 1)))
+
+    async def main() -> None:
+        loop = current()
+        loop.spawn("a", tick("a"))
+        loop.spawn("b", tick("b"))
+        await asyncio.sleep(1.5)
+        loop.pause("a", 10)
+        loop.pause("a", 3)
+        await asyncio.sleep(20)
+
+    run(1, main())
+    assert [time for name, time in seen if name == "a"] == [1.0, 11.5, 12.5, 13.5, 14.5]
+    assert [time for name, time in seen if name == "b"] == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 def test_timers_of_the_dead_do_not_hold_the_clock_up() -> None:

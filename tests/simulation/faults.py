@@ -1,0 +1,110 @@
+"""What goes wrong in a run, as data drawn from the seed: a plan can be printed, cut down and run again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a fault does to the call it strikes, to the node that made it, or to the world.
+
+    A call of a port suspends twice: before its effect and after it. A fault strikes at one of the two.
+    """
+
+    CRASH = "crash"  # the node is gone, here and now
+    STALL = "stall"  # the whole node stands still for a while, as under SIGSTOP
+    DELAY = "delay"  # this call takes long
+    DROP = "drop"  # the connection breaks: no effect when it strikes before, a lost reply when after
+    LATE = "late"  # the connection breaks, and the effect happens later, after the caller gave up
+    ZOMBIE = "zombie"  # the group moves the node's partitions away and does not tell it for a while
+    REBALANCE = "rebalance"  # every partition is revoked and dealt again
+    LEAVE = "leave"  # the node is asked to stop in good order
+    JOIN = "join"  # one more node for a while
+    ROLLBACK = "rollback"  # a database is restored to an earlier commit
+    DATABASE_AWAY = "database away"
+    BROKER_AWAY = "broker away"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Strike with *kind* when *after* further suspensions have passed; *seconds* is how long it lasts."""
+
+    after: int
+    kind: Kind
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One simulated world.
+
+    Attributes:
+        seed: decides everything that the other attributes leave open.
+        workers: nodes kept running. partitions: of the input topic. databases: partition modulo this.
+        chunk_max: records per fetch, at most.
+        pending_max: the shell's bound on records folded but not committed.
+        events: size of the stream. live: whether the stream is appended at its own pace or all at once.
+        foreign: share of records appended to another partition than their tenant's.
+        gaps: share of records before which offsets are missing.
+        faults: in order.
+    """
+
+    seed: int
+    workers: int
+    partitions: int
+    databases: int
+    chunk_max: int
+    pending_max: int
+    events: int
+    live: bool
+    foreign: float
+    gaps: float
+    faults: tuple[Fault, ...]
+
+
+_WEIGHTS = {
+    Kind.CRASH: 6,
+    Kind.STALL: 3,
+    Kind.DELAY: 5,
+    Kind.DROP: 8,
+    Kind.LATE: 4,
+    Kind.ZOMBIE: 4,
+    Kind.REBALANCE: 4,
+    Kind.LEAVE: 2,
+    Kind.JOIN: 1,
+    Kind.ROLLBACK: 2,
+    Kind.DATABASE_AWAY: 1,
+    Kind.BROKER_AWAY: 1,
+}
+_SECONDS = (0.001, 0.05, 1.0, 5.0, 15.0, 40.0)
+
+
+def draw(seed: int) -> Plan:
+    """Return the plan of *seed*. Small worlds find most, so sizes lean to the small end."""
+    rng = random.Random(f"plan {seed}")
+    return Plan(
+        seed=seed,
+        workers=rng.choice((1, 2, 2, 3)),
+        partitions=rng.choice((1, 1, 2, 3, 4)),
+        databases=rng.choice((1, 1, 2)),
+        chunk_max=rng.choice((1, 3, 10, 50)),
+        pending_max=rng.choice((1, 5, 50, 1000)),
+        events=rng.choice((10, 30, 60, 120)),
+        live=rng.random() < 0.8,
+        foreign=rng.choice((0.0, 0.0, 0.05, 0.3)),
+        gaps=rng.choice((0.0, 0.05, 0.3)),
+        faults=_faults(rng),
+    )
+
+
+def _faults(rng: random.Random) -> tuple[Fault, ...]:
+    """Return up to some dozens of faults: from seed to seed sparse or dense, of all kinds or of a few."""
+    kinds = list(Kind) if rng.random() < 0.5 else rng.sample(list(Kind), rng.randint(1, 4))
+    weights = [_WEIGHTS[kind] for kind in kinds]
+    between = rng.choice((3, 10, 30, 80))
+    return tuple(
+        Fault(1 + int(rng.expovariate(1 / between)), kind, rng.choice(_SECONDS) * rng.uniform(0.5, 1.5))
+        for kind in rng.choices(kinds, weights, k=rng.choice((0, 2, 5, 12, 25)))
+    )
