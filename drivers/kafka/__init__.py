@@ -1,0 +1,1 @@
+"""Apache Kafka, through aiokafka: where its errors become those of ``engines.core.errors``."""
