@@ -1,0 +1,1 @@
+"""Servers inside the package, for the demo and the tests: PostgreSQL from a wheel, a broker from librdkafka."""
