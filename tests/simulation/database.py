@@ -1,0 +1,73 @@
+"""The simulated databases: memory stores that lose connections and can be restored to an earlier commit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
+
+from drivers.memory.store import MemoryStore, Snapshot
+from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, TopicPartition
+from tests.simulation.weather import Service, Weather
+
+T = TypeVar("T")
+BACKUPS_MAX = 6
+BACKUP_SHARE = 0.2
+
+
+class Database:
+    """One database and its backups; implements the port ``Store`` for whoever calls from whatever node."""
+
+    def __init__(self, name: str, tables: MemoryStore, weather: Weather) -> None:
+        self.tables = tables
+        self.service = Service(name)
+        self._weather = weather
+        self._backups: list[Snapshot] = [tables.snapshot()]
+
+    def roll_back(self) -> None:
+        """Restore a backup, as of one of the last commits or of the beginning; every connection breaks."""
+        self.tables.restore(self._weather.random.choice(self._backups))
+        self.service.disconnect()
+
+    async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
+        """See ``Store.claim``."""
+        return await self._call("claim", lambda: self.tables.claim(tp, log), may_be_late=True)
+
+    async def read_position(self, tp: TopicPartition) -> Position | None:
+        """See ``Store.read_position``."""
+        return await self._call("read_position", lambda: self.tables.read_position(tp))
+
+    async def load_pages(self, tp: TopicPartition, keys: Collection[PageKey]) -> dict[PageKey, bytes]:
+        """See ``Store.load_pages``."""
+        return await self._call("load_pages", lambda: self.tables.load_pages(tp, keys))
+
+    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
+        """See ``Store.load_ids``."""
+        return await self._call("load_ids", lambda: self.tables.load_ids(tp, first_day))
+
+    async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
+        """See ``Store.stale_pages``."""
+        return await self._call("stale_pages", lambda: self.tables.stale_pages(tp, after))
+
+    async def load_outbox(self, tp: TopicPartition, after_seq: int, limit: int) -> list[OutboxRow]:
+        """See ``Store.load_outbox``."""
+        return await self._call("load_outbox", lambda: self.tables.load_outbox(tp, after_seq, limit))
+
+    async def page_tenants(
+        self, tp: TopicPartition, kind: str, buckets: range, after: str | None, limit: int
+    ) -> list[str]:
+        """See ``Store.page_tenants``."""
+        return await self._call("page_tenants", lambda: self.tables.page_tenants(tp, kind, buckets, after, limit))
+
+    async def commit(self, batch: Batch) -> bool:
+        """See ``Store.commit``."""
+
+        async def act() -> bool:
+            done = await self.tables.commit(batch)
+            if done and self._weather.random.random() < BACKUP_SHARE:
+                self._backups = [*self._backups, self.tables.snapshot()][-BACKUPS_MAX:]
+            return done
+
+        return await self._call("commit", act, may_be_late=True)
+
+    async def _call(self, what: str, act: Callable[[], Awaitable[T]], *, may_be_late: bool = False) -> T:
+        return await self._weather.call(self.service, f"{self.service.name} {what}", act, may_be_late=may_be_late)

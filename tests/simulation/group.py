@@ -1,0 +1,189 @@
+"""The consumer group: a coordinator in the world, and a ``ChunkSource`` on each node.
+
+Assignment is eager, as Kafka's is with Faust: every change of membership revokes all and deals anew. A member that
+does not answer in time is expelled and finds out later; until then it is a zombie that fetches and processes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from engines.core.model import LogBounds, TopicPartition
+from engines.core.ports import ChunkHandler
+from tests.simulation.broker import Broker
+from tests.simulation.weather import Weather
+
+REBALANCE_S = 10.0
+REVOKE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Revoke:
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Assign:
+    partitions: list[TopicPartition]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expelled:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    pass
+
+
+class Group:
+    """Deals the partitions to the members that answer."""
+
+    def __init__(self, broker: Broker, weather: Weather) -> None:
+        self.broker = broker
+        self.weather = weather
+        self.members: dict[str, SimSource] = {}
+        self.reported: dict[TopicPartition, int] = {}
+        self._wanted = asyncio.Event()
+
+    def rebalance(self) -> None:
+        """Revoke all and deal anew, soon."""
+        self._wanted.set()
+
+    def join(self, source: SimSource) -> None:
+        """Let *source* take part."""
+        self.members[source.node] = source
+        self.rebalance()
+
+    def leave(self, node: str) -> None:
+        """Deal without *node*."""
+        if self.members.pop(node, None) is not None:
+            self.rebalance()
+
+    def expel(self, node: str, told_after_s: float) -> None:
+        """Deal without *node*, which learns of it after *told_after_s* and joins again."""
+        source = self.members.get(node)
+        self.leave(node)
+        if source is not None:
+            asyncio.get_running_loop().call_later(told_after_s, source.tell, _Expelled())
+
+    async def run(self) -> None:
+        """Rebalance whenever it is wanted, for ever."""
+        while True:
+            await self._wanted.wait()
+            await asyncio.sleep(self.weather.random.choice((0.0, 0.1, 1.0)))
+            self._wanted.clear()
+            await self._deal()
+
+    async def _deal(self) -> None:
+        loop = asyncio.get_running_loop()
+        asked = {node: loop.create_future() for node in self.members}
+        for node, done in asked.items():
+            self.members[node].tell(_Revoke(done))
+        if asked:
+            await asyncio.wait(asked.values(), timeout=REBALANCE_S)
+        for node, done in asked.items():
+            if not done.done():
+                self.expel(node, self.weather.random.choice((0.0, 2.0, 20.0)))
+        members = [source for node, source in self.members.items() if node in asked]
+        partitions = list(self.broker.partitions)
+        self.weather.random.shuffle(partitions)
+        self.weather.random.shuffle(members)
+        for place, source in enumerate(members):
+            mine = partitions[place :: len(members)]
+            self.weather.tell(f"{source.node} is dealt {[tp.partition for tp in mine]}")
+            source.tell(_Assign(mine))
+
+
+class SimSource:
+    """A ``ChunkSource``: one member of the group. Its tasks belong to its node."""
+
+    def __init__(self, group: Group, node: str, chunk_max: int) -> None:
+        self.node = node
+        self._group = group
+        self._chunk_max = chunk_max
+        self._random = group.weather.random
+        self._inbox: asyncio.Queue[_Revoke | _Assign | _Expelled | _Stop] = asyncio.Queue()
+        self._positions: dict[TopicPartition, int] = {}
+        self._readers: dict[TopicPartition, asyncio.Task[None]] = {}
+
+    def tell(self, order: _Revoke | _Assign | _Expelled | _Stop) -> None:
+        """Let the member know, in order."""
+        self._inbox.put_nowait(order)
+
+    async def run(self, handler: ChunkHandler) -> None:
+        """Deliver assignments and chunks to *handler* until ``stop``."""
+        self._group.join(self)
+        while True:
+            match await self._inbox.get():
+                case _Assign(partitions):
+                    await self._assigned(handler, partitions)
+                case _Revoke(done):
+                    await self._revoked(handler)
+                    if not done.done():
+                        done.set_result(None)
+                case _Expelled():
+                    await self._revoked(handler)
+                    self._group.join(self)
+                case _Stop():
+                    await self._revoked(handler)
+                    self._group.leave(self.node)
+                    return
+
+    async def stop(self) -> None:
+        """Make ``run`` revoke everything, leave the group and return."""
+        self.tell(_Stop())
+
+    async def bounds(self, tp: TopicPartition) -> LogBounds:
+        """Return the bounds of *tp*. Raises Transient."""
+        return await self._group.broker.bounds(tp)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Make the next chunk of *tp* start at *offset*."""
+        self._positions[tp] = offset
+
+    def report(self, tp: TopicPartition, next_offset: int) -> None:
+        """Remember what the group shows as committed."""
+        self._group.reported[tp] = next_offset
+
+    async def _assigned(self, handler: ChunkHandler, partitions: list[TopicPartition]) -> None:
+        self._positions = {}
+        await handler.assigned(partitions)
+        for tp in partitions:
+            self._readers[tp] = asyncio.create_task(self._read(handler, tp), name=f"reader {tp.partition}")
+
+    async def _revoked(self, handler: ChunkHandler) -> None:
+        """Give all up: chunks under way are waited for, cancelled before, or cancelled after *handler* knows."""
+        mine = list(self._readers)
+        readers = list(self._readers.values())
+        self._readers = {}
+        if not mine:
+            return
+        style = self._random.choice(("wait", "cancel", "revoke"))
+        if style == "wait":
+            await asyncio.wait(readers, timeout=REVOKE_S)
+        if style != "revoke":
+            await _cancel(readers)
+        await handler.revoked(mine)
+        await _cancel(readers)
+
+    async def _read(self, handler: ChunkHandler, tp: TopicPartition) -> None:
+        """Deliver chunks of *tp* one after the other, as long as this task is its reader."""
+        me = asyncio.current_task()
+        while self._readers.get(tp) is me:
+            start = self._positions.get(tp)
+            if start is None:
+                await asyncio.sleep(0.5)
+                continue
+            chunk = await self._group.broker.fetch(tp, start, self._random.randint(1, self._chunk_max))
+            if self._readers.get(tp) is me and self._positions.get(tp) == start:
+                self._positions[tp] = chunk.end
+                await handler.process(chunk)
+
+
+async def _cancel(readers: list[asyncio.Task[None]]) -> None:
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
