@@ -149,7 +149,7 @@ def embedded_postgres(directory: Path, settings: Mapping[str, str] | None = None
     cluster = create(programs, directory)
     try:
         process = launch(cluster, settings or {})
-        watcher = end_with_me(process.pid)
+        watcher = end_with_me(process.pid, folder=cluster.data.parent)
         try:
             yield cluster.url()
         finally:

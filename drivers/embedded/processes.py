@@ -9,7 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_WATCH = 'read -r _; kill -INT -- "$1"; sleep 5; kill -KILL -- "$1"'
+_WATCH = """
+read -r _
+kill -s INT -- "$1"
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -s 0 -- "$1" || break; sleep 0.5; done
+kill -s KILL -- "$1"
+[ -z "$2" ] || rm -rf -- "$2"
+"""
 
 
 class ServerFailed(RuntimeError):
@@ -44,13 +50,18 @@ def open_to_all(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
 
 
-def end_with_me(pid: int, *, group: bool = False) -> subprocess.Popen[bytes]:
-    """Start a watcher that ends *pid* (or its process group) once this process is gone, however it went.
+def end_with_me(pid: int, *, group: bool = False, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start a watcher that ends *pid* once this process is gone, however it went.
 
     The watcher reads a pipe whose other end only we hold. Keep the result, and call `release` after an orderly stop.
+
+    Args:
+        pid: the process to end.
+        group: end its whole process group.
+        folder: what to delete then.
     """
     return subprocess.Popen(
-        ["/bin/sh", "-c", _WATCH, "watch", f"-{pid}" if group else f"{pid}"],
+        ["/bin/sh", "-c", _WATCH, "watch", f"-{pid}" if group else f"{pid}", f"{folder or ''}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

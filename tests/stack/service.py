@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -22,6 +23,7 @@ class Service:
     launch: Callable[[], subprocess.Popen[bytes]]  # returns once the server serves
     mark: str  # a part of its command line that no other process has: process ids are used again
     gentle: signal.Signals
+    folder: Path  # its data, deleted when a watched server's owner dies
     watched: bool  # ends with the process that started it
     pid: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -42,7 +44,7 @@ class Service:
         self.process = self.launch()
         self.pid = self.process.pid
         if self.watched:
-            self.watcher = end_with_me(self.pid)
+            self.watcher = end_with_me(self.pid, folder=self.folder)
 
     def stop(self, *, kill: bool = False, patience_seconds: float = 20.0) -> None:
         """End the server: in order, or with `kill` as a crash would. Return once all its processes are gone."""

@@ -139,13 +139,15 @@ class Stack:
         settings = _SHARED if durable else _SHARED | _FAST
         start = partial(clusters.launch, cluster, settings)
         self.cluster = cluster
-        self.postgres = Service("PostgreSQL", start, f"{cluster.data}", signal.SIGINT, watched, pid)
+        self.postgres = Service(
+            "PostgreSQL", start, f"{cluster.data}", signal.SIGINT, cluster.data.parent, watched, pid
+        )
 
     def know_broker(self, known: Broker, *, watched: bool, pid: int = 0) -> None:
         """Take up a broker that exists already."""
         self.kafka = known
         start = partial(brokers.launch, known)
-        self.broker = Service("Apache Kafka", start, f"{known.home}", signal.SIGTERM, watched, pid)
+        self.broker = Service("Apache Kafka", start, f"{known.home}", signal.SIGTERM, known.home, watched, pid)
 
 
 def _present(part: _Part | None, name: str) -> _Part:
