@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from engines.core.model import LogBounds, TopicPartition
 from engines.core.ports import ChunkHandler
 from tests.simulation.broker import Broker
+from tests.simulation.loop import current
 from tests.simulation.weather import Weather
 
 REBALANCE_S = 10.0
@@ -67,7 +68,7 @@ class Group:
         source = self.members.get(node)
         self.leave(node)
         if source is not None:
-            asyncio.get_running_loop().call_later(told_after_s, source.tell, _Expelled())
+            current().later(told_after_s, source.tell, _Expelled())
 
     async def run(self) -> None:
         """Rebalance whenever it is wanted, for ever."""

@@ -77,6 +77,10 @@ class SimLoop(asyncio.BaseEventLoop):
         context.run(NODE.set, node)
         return self.create_task(coro, name=name, context=context)
 
+    def later(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
+        """Call *callback* in the world, whoever asks: it outlives the node that does."""
+        self.call_later(seconds, callback, *args, context=contextvars.Context())
+
     def crash(self, node: str) -> None:
         """Kill *node* here and now: no handle of it ever runs again, no finally, no cancellation.
 
@@ -96,7 +100,7 @@ class SimLoop(asyncio.BaseEventLoop):
                 del self._paused[node]
                 self._ready += self._held.pop(node, [])
 
-        self.call_later(seconds, resume, context=contextvars.Context())
+        self.later(seconds, resume)
 
     def is_dead(self, node: str) -> bool:
         """Whether *node* crashed, or the simulation is over."""

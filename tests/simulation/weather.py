@@ -6,7 +6,6 @@ Invariant: the effect itself is one step, so it happens or does not. What the ca
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -124,4 +123,4 @@ class Weather:
                 self.tell(f"late {what} lands")
                 await act()
 
-        self._loop.create_task(land(), context=contextvars.Context())
+        self._loop.spawn(WORLD, land(), f"late {what}")
