@@ -59,12 +59,13 @@ def _run(command: list[str]) -> int:
         return 128 + interruption.number
 
 
-def _judge(missing: list[str]) -> int:
-    """Say what is missing; return the exit code it deserves."""
-    for problem in missing:
+def _judge(missing: dict[str, str]) -> int:
+    """Say what is missing and which tests that touches; return the exit code it deserves."""
+    for marker, problem in missing.items():
         _say(f"MISSING: {problem}")
+        _say(f"the tests marked {marker} cannot run without it")
     if missing and not _PARTIAL:
-        _say("tests that need it cannot run; PARTIAL=1 runs the others")
+        _say("nothing was run; PARTIAL=1 runs what can run")
         return 1
     return 0
 

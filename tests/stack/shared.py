@@ -19,20 +19,20 @@ from tests.stack.unavailable import Unavailable
 HOME = Path(__file__).resolve().parents[2] / ".stack"
 
 
-def up(say: Callable[[str], None], *, watched: bool, home: Path = HOME) -> tuple[Stack, list[str]]:
-    """Start what does not run yet; return the servers, and for each that cannot run here the reason.
+def up(say: Callable[[str], None], *, watched: bool, home: Path = HOME) -> tuple[Stack, dict[str, str]]:
+    """Start what does not run yet; return the servers, and by marker why one cannot run here.
 
     Args:
         say: shows progress.
         watched: what is started now ends with this process.
         home: where the servers keep their data.
     """
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     with _locked(home):
         stack = load(home)
-        for name, known, add in (
-            ("PostgreSQL", stack.postgres, stack.add_postgres),
-            ("Apache Kafka", stack.broker, stack.add_broker),
+        for marker, name, known, add in (
+            ("postgres", "PostgreSQL", stack.postgres, stack.add_postgres),
+            ("kafka", "Apache Kafka", stack.broker, stack.add_broker),
         ):
             try:
                 if known is None:
@@ -42,7 +42,7 @@ def up(say: Callable[[str], None], *, watched: bool, home: Path = HOME) -> tuple
                     say(f"starting {name} again")
                     known.start()
             except (Unavailable, ServerFailed) as problem:
-                missing.append(f"{problem}")
+                missing[marker] = f"{problem}"
         _save(stack, home)
     return stack, missing
 
