@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tests.stack import shared
+from tests.stack import Stack, shared
 from tests.stack.supervise import Interrupted, interruptions, run
 
 _PARTIAL = os.environ.get("PARTIAL") == "1"
@@ -46,6 +46,7 @@ def _up() -> int:
 
 def _run(command: list[str]) -> int:
     was_running = bool(shared.environment(shared.load()))
+    stack: Stack | None = None
     try:
         with interruptions():
             try:
@@ -54,7 +55,7 @@ def _run(command: list[str]) -> int:
             finally:
                 if not was_running:
                     _say("stopping")
-                    shared.down()
+                    shared.down(stack)
     except Interrupted as interruption:
         return 128 + interruption.number
 

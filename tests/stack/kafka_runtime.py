@@ -63,9 +63,9 @@ def _locked(cache: Path) -> Iterator[None]:
 
 
 def _nothing(java: str | None) -> tuple[str, ...]:
-    lacking = "Maven to fetch Kafka's jars" if java else "Java 17 or newer, and Maven to fetch Kafka's jars"
+    lacking = "Maven, with a repository it can reach," if java else "Java 17 or newer and Maven"
     raise Unavailable(
-        f"Apache Kafka needs {lacking} (Debian, Ubuntu: apt-get install openjdk-17-jre-headless maven), "
+        f"Apache Kafka {KAFKA} needs {lacking} (Debian, Ubuntu: apt-get install openjdk-17-jre-headless maven), "
         f"or a Docker engine that can get {IMAGE}"
     )
 

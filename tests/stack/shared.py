@@ -47,10 +47,15 @@ def up(say: Callable[[str], None], *, watched: bool, home: Path = HOME) -> tuple
     return stack, missing
 
 
-def down(home: Path = HOME) -> bool:
-    """Stop the servers and delete their data; return whether there were any."""
+def down(stack: Stack | None = None, home: Path = HOME) -> bool:
+    """Stop the servers and delete their data; return whether there were any.
+
+    Args:
+        stack: what `up` returned, where this process called it.
+        home: where the servers keep their data.
+    """
     with _locked(home):
-        stack = load(home)
+        stack = stack or load(home)
         stack.discard()
         for name in ("state.json", "env"):
             (home / name).unlink(missing_ok=True)
