@@ -242,4 +242,3 @@ class Effects:
     def count(self, name: str, n: int = 1) -> None:
         """Add *n* to the counter *name* of the position row."""
         self.counts[name] = self.counts.get(name, 0) + n
-

@@ -95,6 +95,9 @@ class Store(Protocol):
     ) -> list[str]:
         """Return up to *limit* tenants above *after* (code-point order) with a page of *kind* in *buckets*."""
 
+    async def first_bucket(self, tp: TopicPartition, kind: str, buckets: range) -> int | None:
+        """Return the lowest bucket in *buckets* that holds a page of *kind*, None when none does."""
+
     async def commit(self, batch: Batch) -> bool:
         """Apply *batch* in one transaction; False when epoch or version were not the expected ones.
 
@@ -126,6 +129,14 @@ class Clock(Protocol):
 
 class Event(Protocol):
     """What the shell needs to know of a decoded event."""
+
+    @property
+    def id(self) -> str:
+        """The id its producer gave it."""
+
+    @property
+    def source(self) -> str:
+        """CloudEvents source, "" when there is none; part of the identity."""
 
     @property
     def tenant_id(self) -> str:
@@ -197,6 +208,9 @@ class Domain(Protocol):
 
     def close_scope(self, day: int) -> tuple[str, range]:
         """Return the page kind and buckets whose tenants the close of *day* must visit."""
+
+    def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
+        """Return every key under which *tenant_id* may have a page of *day*, whatever its kind."""
 
     def pack(self, key: PageKey, body: object) -> bytes:
         """Return the sealed bytes of a page body."""

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 US_PER_SECOND: Final = 1_000_000
 US_PER_MINUTE: Final = 60 * US_PER_SECOND
 US_PER_HOUR: Final = 60 * US_PER_MINUTE
-US_PER_DAY: Final = 24 * US_PER_HOUR
+HOURS_PER_DAY: Final = 24
+US_PER_DAY: Final = HOURS_PER_DAY * US_PER_HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: every number here is UTC
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,131 @@
+"""The numbers of the cost rules, as two profiles, and the lines they draw for one day's spend.
+
+``reference`` is the numbers as the reference system has them; ``standard``, the default, adds what people need so
+that a quiet tenant is never flagged (CONTRACT §6). Integers decide everything: a rule becomes the least total, in
+nano-USD, at which it holds, so judging a day is comparing its total with a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+USD: Final = 1_000_000_000
+"""One US dollar in nano-USD."""
+NEVER: Final = 1 << 200
+"""A line that no total reaches."""
+RULES_VERSION: Final = 1
+
+
+class AnomalyType(StrEnum):
+    """What kind of anomaly a line tells of (spec/cost.md §3)."""
+
+    ABSOLUTE_SPIKE = "ABSOLUTE_SPIKE"
+    SUSTAINED_DRIFT = "SUSTAINED_DRIFT"
+    BUDGET_WARNING = "BUDGET_WARNING"
+    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+
+
+class AnomalySeverity(StrEnum):
+    """How far beyond the expected an anomaly is (spec/cost.md §3)."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class DerivedCause(StrEnum):
+    """Why spend rose, as far as the records tell (spec/cost.md §3)."""
+
+    RETRY_LOOP = "RETRY_LOOP"
+    PROMPT_GROWTH = "PROMPT_GROWTH"
+    FEATURE_SURGE = "FEATURE_SURGE"
+    TRAFFIC_GROWTH = "TRAFFIC_GROWTH"
+    UNKNOWN = "UNKNOWN"
+
+
+class ProfileName(StrEnum):
+    """The two sets of numbers."""
+
+    STANDARD = "standard"
+    REFERENCE = "reference"
+
+
+def classify_severity(deviation_pct: float) -> AnomalySeverity:
+    """Return the band of *deviation_pct*: HIGH from 40, MEDIUM from 25, else LOW (spec/cost.md §3)."""
+    if deviation_pct >= 40:  # noqa: PLR2004 the bands are the rule
+        return AnomalySeverity.HIGH
+    return AnomalySeverity.MEDIUM if deviation_pct >= 25 else AnomalySeverity.LOW  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The numbers of one profile.
+
+    Attributes:
+        spike_pct: a day breaches from this percentage of its baseline on.
+        consecutive_days: breach days in a row that make a spike.
+        baseline_days_min: fewer active baseline days than this need ``few_days_pct`` and ``few_days_excess``.
+        excess_min: least excess over the baseline, nano-USD.
+        alone_pct: a breach from this percentage on fires at once; None: never at once.
+        alone_excess_pct, alone_excess: from this percentage on and with this excess it fires at once, too.
+    """
+
+    name: ProfileName
+    spike_pct: int = 140
+    consecutive_days: int = 2
+    baseline_days_min: int = 1
+    few_days_pct: int = 300
+    few_days_excess: int = 0
+    excess_min: int = 0
+    alone_pct: int | None = None
+    alone_excess_pct: int = 200
+    alone_excess: int = 0
+
+
+REFERENCE: Final = Profile(ProfileName.REFERENCE)
+STANDARD: Final = Profile(
+    ProfileName.STANDARD,
+    baseline_days_min=3,
+    few_days_excess=25 * USD,
+    excess_min=5 * USD,
+    alone_pct=300,
+    alone_excess=25 * USD,
+)
+PROFILES: Final = {profile.name: profile for profile in (STANDARD, REFERENCE)}
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeLines:
+    """The totals of a day, nano-USD, from which it breaches, fires without a streak, and is three times as dear."""
+
+    breach: int
+    alone: int
+    triple: int
+
+
+NO_LINES: Final = SpikeLines(NEVER, NEVER, NEVER)
+
+
+def spike_lines(baseline_nanousd: int, active_days: int, profile: Profile) -> SpikeLines:
+    """Return the lines of a day whose baseline days sum to *baseline_nanousd* over *active_days*.
+
+    Without a positive baseline no day breaches (spec/cost.md §3).
+    """
+    if active_days <= 0 or baseline_nanousd <= 0:
+        return NO_LINES
+
+    def ratio(pct: int) -> int:
+        return -(-pct * baseline_nanousd // (100 * active_days))
+
+    def excess(nanousd: int) -> int:
+        return -(-baseline_nanousd // active_days) + nanousd
+
+    breach = max(ratio(profile.spike_pct), excess(profile.excess_min))
+    if active_days < profile.baseline_days_min:
+        breach = max(breach, ratio(profile.few_days_pct), excess(profile.few_days_excess))
+    if profile.alone_pct is None:
+        return SpikeLines(breach, NEVER, ratio(300))
+    alone = min(ratio(profile.alone_pct), max(ratio(profile.alone_excess_pct), excess(profile.alone_excess)))
+    return SpikeLines(breach, max(breach, alone), ratio(profile.alone_pct))

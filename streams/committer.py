@@ -1,0 +1,236 @@
+"""Group commit: one task per claim seals what is folded and commits it while the next chunks are folded.
+
+Retries send the same sealed bytes. A commit whose outcome is unknown is looked up in the position row: same epoch
+and the wanted version means it happened (DESIGN: the position row).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engines.core.errors import Transient
+from engines.core.model import Batch, PageKey, Position, TopicPartition
+from streams.deps import Deps
+from streams.outbox import Outbox
+from streams.retrying import persist
+from streams.state import PartitionState
+
+log = logging.getLogger(__name__)
+
+
+class Fenced(Exception):
+    """Another worker owns the partition now."""
+
+
+class Rewound(Exception):
+    """The database is not where this owner left it: start again from the position it has."""
+
+
+class ClaimOver(Exception):
+    """The claim that this work was for has ended; whatever was folded is gone, the position stands."""
+
+
+@dataclass(slots=True)
+class CommitTimes:
+    """When and how long, for metrics; wall-clock milliseconds."""
+
+    last_commit_ms: int = 0
+    last_took_ms: int = 0
+
+
+class Committer:
+    """Commits one claim's state until it is fenced, rewound or cancelled."""
+
+    def __init__(
+        self, tp: TopicPartition, state: PartitionState, outbox: Outbox, deps: Deps, committed: Callable[[Batch], None]
+    ) -> None:
+        self.times = CommitTimes(last_commit_ms=deps.clock.now_ms())
+        self._tp = tp
+        self._state = state
+        self._outbox = outbox
+        self._store = deps.store_for(tp)
+        self._domain = deps.domains[tp.topic]
+        self._clock = deps.clock
+        self._limits = deps.limits
+        self._sleep = deps.sleep
+        self._committed = committed
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._projection_due_ms = 0
+        self._hold: asyncio.TimerHandle | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._cursor_ripe = False
+        self._over = False
+        self._everything = False
+
+    def wake(self) -> None:
+        """Say that something is folded."""
+        self._idle.clear()
+        self._work.set()
+
+    def published(self) -> None:
+        """Say that the published cursor moved: it travels with the next commit, or alone after a while."""
+        if self._hold is None:
+            self._hold = asyncio.get_running_loop().call_later(self._limits.published_cursor_after_s, self._cursor_due)
+        self.make_room()
+
+    async def room(self) -> None:
+        """Return when so little waits for its commit or acknowledgement that folding may go on; or ClaimOver."""
+        while self._crowded() and not self._over:
+            self._room.clear()
+            await self._room.wait()
+        self.check()
+
+    async def flushed(self) -> None:
+        """Return when everything folded is committed; raises ClaimOver when that will not be."""
+        self.check()
+        self.wake()
+        await self._idle.wait()
+        self.check()
+
+    async def projected(self) -> None:
+        """Return when every projection row of what is folded is committed, whatever that costs."""
+        self._everything = True
+        await self.flushed()
+        self._everything = False
+
+    def check(self) -> None:
+        """Raise ClaimOver when this claim has ended."""
+        if self._over:
+            raise ClaimOver
+
+    def make_room(self) -> None:
+        """Wake whoever waits for room, to look again."""
+        self._room.set()
+
+    async def run(self) -> None:
+        """Commit until cancelled; raises Fenced, Rewound or DataRefused when this claim is over."""
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._has_work():
+                    await self._commit_once()
+                self._idle.set()
+                self.make_room()
+                self._come_back_for_projections()
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the claim: whoever waits on it gets ClaimOver."""
+        self._over = True
+        self._idle.set()
+        self.make_room()
+        for timer in (self._hold, self._tick):
+            if timer is not None:
+                timer.cancel()
+
+    def _cursor_due(self) -> None:
+        self._hold = None
+        self._cursor_ripe = True
+        self.wake()
+
+    def _come_back_for_projections(self) -> None:
+        if self._state.cache.stale and self._tick is None:
+            wait_s = max(0.0, (self._projection_due_ms - self._clock.now_ms()) / 1000) + 0.001
+            self._tick = asyncio.get_running_loop().call_later(wait_s, self._projections_due)
+
+    def _projections_due(self) -> None:
+        self._tick = None
+        self._work.set()
+
+    def _crowded(self) -> bool:
+        limits = self._limits
+        return (
+            self._state.pending_records >= limits.pending_records
+            or self._state.pending_outbox + len(self._outbox) >= limits.pending_outbox
+        )
+
+    def _has_work(self) -> bool:
+        cursor_moved = self._cursor_ripe and self._outbox.published > self._state.sealed.published
+        return self._state.dirty or cursor_moved or (bool(self._state.cache.stale) and self._projection_due())
+
+    def _projection_due(self) -> bool:
+        return self._everything or self._clock.now_ms() >= self._projection_due_ms
+
+    async def _commit_once(self) -> None:
+        project = await self._to_project()
+        if self._outbox.published > self._state.folded.published:
+            self._state.acknowledge(self._outbox.published)
+        if self._hold is not None:
+            self._hold.cancel()
+        self._hold, self._cursor_ripe = None, False
+        started_ms = self._clock.now_ms()
+        batch = self._state.seal(project)
+        self.make_room()
+        await self._commit(batch)
+        now_ms = self._clock.now_ms()
+        self.times.last_commit_ms, self.times.last_took_ms = now_ms, now_ms - started_ms
+        if project:
+            rest_ms = (now_ms - started_ms) / self._limits.projection_share
+            self._projection_due_ms = now_ms + int(max(self._limits.projection_every_s * 1000, rest_ms))
+        self._state.cache.sealed_committed()
+        self._outbox.add(batch.outbox)
+        self._committed(batch)
+        self.make_room()
+
+    async def _to_project(self) -> list[PageKey]:
+        """Choose the pages whose rows go along, the longest waiting first, and load those that were dropped."""
+        if not self._projection_due():
+            return []
+        cache, chosen, rows = self._state.cache, [], 0
+        for key in [*cache.stale, *(key for key in cache.dirty if key not in cache.stale)]:
+            if rows >= self._limits.projection_rows and not self._everything:
+                break
+            chosen.append(key)
+            rows += 1 + (self._weight(key))
+        absent = [key for key in chosen if not cache.known(key)]
+        if absent:
+            found = await persist(
+                f"{self._tp} loading", lambda: self._store.load_pages(self._tp, absent), self._limits, self._sleep
+            )
+            cache.fill(absent, found)
+        return chosen
+
+    def _weight(self, key: PageKey) -> int:
+        cache = self._state.cache
+        body = cache.get(key) if cache.known(key) else None
+        return 0 if body is None else self._domain.weight(body)
+
+    async def _commit(self, batch: Batch) -> None:
+        pause_s = self._limits.backoff_s
+        while True:
+            try:
+                if await self._store.commit(batch):
+                    return
+            except Transient as error:
+                log.warning("%s commit: %s; looking whether it happened", self._tp, error)
+                await self._sleep(pause_s)
+                pause_s = min(2 * pause_s, self._limits.backoff_max_s)
+            row = await persist(
+                f"{self._tp} reading position",
+                lambda: self._store.read_position(self._tp),
+                self._limits,
+                self._sleep,
+            )
+            if _happened(batch, row):
+                return
+
+
+def _happened(batch: Batch, row: Position | None) -> bool:
+    """Whether *batch* is in the database; False: not yet, and it still can be."""
+    if row is None or row.epoch < batch.expected_epoch:
+        raise Rewound
+    if row.epoch > batch.expected_epoch:
+        raise Fenced
+    if row.version == batch.position.version:
+        return True
+    if row.version != batch.expected_version:
+        raise Rewound
+    return False

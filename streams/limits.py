@@ -1,0 +1,49 @@
+"""The shell's numbers: how much at once, how long, how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ShellLimits:
+    """What bounds one partition's work.
+
+    Attributes:
+        chunk_records: records folded per step; the top of the failure ladder.
+        pending_records: records folded but not yet committed before folding waits.
+        pending_outbox: outbox rows not yet committed or not yet acknowledged before folding waits.
+        cache_entities: entities kept in clean pages per partition before the oldest are dropped.
+        close_slice_tenants: tenants per step of a day's close.
+        projection_every_s: shortest time between two writings of projections.
+        projection_rows: projection rows per commit, day closes excepted.
+        projection_share: largest share of the time that writing projections may take under load.
+        published_cursor_after_s: how long a moved published cursor waits for other work to travel with.
+        publish_rows: outbox rows per call of the publisher.
+        idle_margin_s: how far an idle partition's days stay behind the clock, for skew between it and the broker's.
+        reclaim_after_s: how long a fenced owner waits before it claims again (a group session).
+        release_s: how long a release may take.
+        backoff_s, backoff_max_s: first and longest wait after a transient failure.
+        deaths_before_dead_letter: deaths at a single record before it is dead-lettered.
+        dead_letters_max, dead_letter_ratio: the worker stops when more than this many records *and* more than
+            this share of all it has seen went to the dead letters.
+    """
+
+    chunk_records: int = 5_000
+    pending_records: int = 40_000
+    pending_outbox: int = 20_000
+    cache_entities: int = 100_000
+    close_slice_tenants: int = 64
+    projection_every_s: float = 1.0
+    projection_rows: int = 4_000
+    projection_share: float = 0.1
+    published_cursor_after_s: float = 1.0
+    publish_rows: int = 1_000
+    idle_margin_s: float = 30.0
+    reclaim_after_s: float = 12.0
+    release_s: float = 4.0
+    backoff_s: float = 0.1
+    backoff_max_s: float = 5.0
+    deaths_before_dead_letter: int = 2
+    dead_letters_max: int = 10_000
+    dead_letter_ratio: float = 0.5

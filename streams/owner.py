@@ -1,0 +1,237 @@
+"""The owner of one partition: claims it, keeps a claim alive, and answers for what goes wrong.
+
+Failures end a claim, never the owner: it drops what is not committed and starts again from the position
+(DESIGN: failures have owners). Only ``release`` ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engines.core.errors import DataRefused, PositionRefused
+from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPartition
+from streams import fates, process
+from streams.claim import Claim
+from streams.committer import ClaimOver, Fenced, Rewound
+from streams.deps import Deps
+from streams.ladder import Ladder, resumed
+from streams.retrying import persist
+
+log = logging.getLogger(__name__)
+
+_REASON_CHARS = 4_000
+
+
+class StepFailed(Exception):
+    """Folding a step raised; ``__cause__`` says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is being tried: the offset of its first record and the offset behind it."""
+
+    first: int
+    end: int
+
+
+class Owner:
+    """One worker's hold on one partition, from assignment to revocation."""
+
+    def __init__(self, tp: TopicPartition, deps: Deps) -> None:
+        self.tp = tp
+        self.committed: Position | None = None
+        self.refusal: str | None = None
+        """Why the partition is stopped until an operator accepts its position, None when it is not."""
+        self._deps = deps
+        self._claim: Claim | None = None
+        self._ladder: Ladder | None = None
+        self._poison: dict[int, str] = {}
+        self._bury_at: int | None = None
+        self._tries = 1
+        self._step: _Step | None = None
+        self._leaving = False
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim that holds now, None while there is none."""
+        return self._claim
+
+    async def start(self) -> None:
+        """Claim the partition and seek to its position; returns when that is done or is refused."""
+        self._task = asyncio.create_task(self._run(), name=f"owner {self.tp.topic}/{self.tp.partition}")
+        await self._ready.wait()
+
+    async def take(self, chunk: Chunk) -> None:
+        """Fold *chunk* if it starts where this owner stands; else have the source seek there."""
+        claim = self._claim
+        if claim is None or self._leaving:
+            return
+        if chunk.start != claim.state.folded.next_offset:
+            self._deps.source.seek(self.tp, claim.state.folded.next_offset)
+            return
+        try:
+            await claim.resumed.wait()
+            await self._fold(claim, chunk)
+        except ClaimOver:
+            return
+        except Exception as error:  # noqa: BLE001 whatever a fold raises, the ladder owns it
+            failure = StepFailed()
+            failure.__cause__ = error
+            claim.fail(failure)
+
+    async def release(self) -> None:
+        """Commit and publish what is folded if that is quick, mark the partition as left cleanly, and stop."""
+        self._leaving = True
+        claim = self._claim
+        if claim is not None:
+            claim.leave()
+            try:
+                async with asyncio.timeout(self._deps.limits.release_s):
+                    await claim.committer.flushed()
+                    await claim.outbox.drained()
+                    claim.state.release()
+                    await claim.committer.flushed()
+            except (TimeoutError, ClaimOver):
+                log.warning("%s/%s: left with work undone; its next owner does it again", *self.tp)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._claim = None
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._hold_one_claim()
+        except Exception as error:
+            log.exception("%s/%s: cannot go on", *self.tp)
+            self._deps.halt(f"{self.tp.topic}/{self.tp.partition}: {error}")
+
+    async def _hold_one_claim(self) -> None:
+        claim = await self._open_claim()
+        if claim is None:
+            self._ready.set()
+            await self._deps.sleep(self._deps.limits.reclaim_after_s)
+            return
+        try:
+            self._claim = claim
+            self._deps.source.seek(self.tp, claim.state.sealed.next_offset)
+            closing = asyncio.ensure_future(self._resume(claim))
+            self._ready.set()
+            try:
+                await claim.run()
+            finally:
+                closing.cancel()
+                await asyncio.gather(closing, return_exceptions=True)
+        except Fenced:
+            self._claim = None
+            log.warning("%s/%s: another worker owns it now", *self.tp)
+            await self._deps.sleep(self._deps.limits.reclaim_after_s)
+        except Rewound:
+            log.warning("%s/%s: the database is not where we left it; starting again from its position", *self.tp)
+        except StepFailed as failure:
+            self._climb_down(failure.__cause__ or failure)
+        except Exception as error:  # noqa: BLE001 data the database refuses, a body that cannot be packed
+            self._climb_down(error)
+        finally:
+            self._claim = None
+
+    @staticmethod
+    async def _resume(claim: Claim) -> None:
+        """Run closes left over by an earlier owner; chunks wait for it."""
+        try:
+            await process.resume_closes(claim)
+        except ClaimOver:
+            return
+        except Exception as error:  # noqa: BLE001 see ``take``
+            claim.fail(error)
+        finally:
+            claim.resumed.set()
+
+    async def _open_claim(self) -> Claim | None:
+        limits, sleep = self._deps.limits, self._deps.sleep
+        name = f"{self.tp.topic}/{self.tp.partition}"
+        bounds = await persist(f"{name} log bounds", lambda: self._deps.source.bounds(self.tp), limits, sleep)
+        store = self._deps.store_for(self.tp)
+        try:
+            position = await persist(f"{name} claim", lambda: store.claim(self.tp, bounds), limits, sleep)
+        except PositionRefused as error:
+            self.refusal = str(error)
+            log.error("%s: STOPPED: %s; see `outlay positions`", name, error)  # noqa: TRY400 no traceback: it is no bug
+            self._deps.source.seek(self.tp, bounds.end)
+            return None
+        self.refusal = None
+        if self._ladder is None:
+            self._ladder = self._first_ladder(position)
+        self.committed = position
+        claim = Claim(self._deps, position, bounds.partitions, self._on_commit)
+        await claim.load()
+        return claim
+
+    def _first_ladder(self, position: Position) -> Ladder:
+        """Return where to begin: at the top after a clean leave, else where the dead owner's mark says."""
+        top, mark = self._deps.limits.chunk_records, position.attempt
+        if position.released:
+            return Ladder(top)
+        if mark is not None and mark.offset == position.next_offset and mark.limit == 1:
+            self._tries = mark.tries + 1
+            if mark.tries >= self._deps.limits.deaths_before_dead_letter:
+                self._bury_at = mark.offset
+        return resumed(top, position.next_offset, mark)
+
+    async def _fold(self, claim: Claim, chunk: Chunk) -> None:
+        records, at = chunk.records, 0
+        while at < len(records):
+            ladder = self._ladder or Ladder(self._deps.limits.chunk_records)
+            step = records[at : at + ladder.limit]
+            at += len(step)
+            await self._try(claim, ladder, step, records[at].offset if at < len(records) else chunk.end)
+        if claim.state.folded.next_offset < chunk.end:  # control records only
+            await process.step(claim, [], chunk.end, {})
+        await process.close_idle(claim, chunk)
+
+    async def _try(self, claim: Claim, ladder: Ladder, records: Sequence[Record], end: int) -> None:
+        claim.check()
+        first = records[0].offset
+        if self._bury_at is not None:
+            self._poison[first] = f"the process died {self._tries - 1} times while it was being processed"
+            self._bury_at = None
+        self._step = _Step(first, end)
+        state = claim.state
+        if ladder.suspicious:
+            state.mark(Attempt(state.folded.next_offset, ladder.limit, end, self._tries))
+            await claim.committer.flushed()
+            claim.check()
+        await process.step(claim, records, end, self._poison)
+        if ladder.suspicious:
+            state.mark(None)
+            await claim.committer.flushed()
+            self._tries = 1
+        self._ladder = ladder.passed(end)
+
+    def _climb_down(self, error: BaseException) -> None:
+        """Try what failed in smaller steps; a single record that fails is dead-lettered."""
+        ladder, step = self._ladder or Ladder(self._deps.limits.chunk_records), self._step
+        kind = "refused by the database" if isinstance(error, DataRefused) else type(error).__name__
+        if step is None:
+            raise error
+        log.error("%s/%s: step %d … %d: %s: %s", *self.tp, step.first, step.end, kind, error)
+        if ladder.at_single_record:
+            trace = "".join(traceback.format_exception(error))[-_REASON_CHARS:]
+            self._poison[step.first] = f"{kind}: {error}\n{trace}"
+        else:
+            self._ladder = ladder.failed(step.end)
+
+    def _on_commit(self, batch: Batch) -> None:
+        position = self.committed = batch.position
+        self._deps.source.report(self.tp, position.next_offset)
+        self._poison = {offset: why for offset, why in self._poison.items() if offset >= position.next_offset}
+        counts, limits = position.counts, self._deps.limits
+        dead, events = counts.get(fates.DEAD, 0), counts.get(fates.EVENTS, 0)
+        if dead > limits.dead_letters_max and dead > limits.dead_letter_ratio * events:
+            self._deps.halt(f"{self.tp.topic}/{self.tp.partition}: {dead} of {events} records are dead letters")

@@ -1,0 +1,260 @@
+"""Replay: files of events through the same ``process`` as a worker, on in-memory ports (``outlay replay``).
+
+What it prints is what a worker would have published and stored at the end of that log, byte for byte the same in
+any file order within grace (CONTRACT §5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgspec
+
+from drivers.kafka.murmur2 import partition_of
+from drivers.memory.store import MemoryStore
+from engines.core.model import Chunk, LogBounds, LogRecord, OutboxRow, TopicPartition
+from engines.core.ports import ChunkHandler, Domain
+from engines.core.tables import ANOMALIES, SNAPSHOTS
+from engines.core.time import HOURS_PER_DAY
+from engines.cost.anomalies import FACTS_TOPIC, WITHDRAWN
+from engines.cost.lines import SnapshotValues, snapshot_line
+from streams import fates, process
+from streams.claim import Claim
+from streams.deps import Deps
+from streams.limits import ShellLimits
+from streams.owner import Owner
+
+NEVER_S = 1e9
+"""A replay writes projections once, at the end."""
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+Line = dict[str, object]
+
+
+def tenant_key(value: bytes) -> bytes | None:
+    """Return the key that routes an event to its home: its tenant id, None when it tells of none."""
+    try:
+        body = _decode(value)
+        tenant = body.get("tenant_id") if isinstance(body, dict) else None
+        return tenant.encode() if isinstance(tenant, str) and tenant else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+class _Log:
+    """The port ``ChunkSource`` where chunks are handed over by hand and nothing is ever sought twice."""
+
+    def __init__(self, topic: str, partitions: int) -> None:
+        self._topic = topic
+        self._partitions = partitions
+        self.ends = [0] * partitions
+
+    async def run(self, handler: ChunkHandler) -> None:
+        """Nothing runs by itself here."""
+
+    async def stop(self) -> None:
+        """Nothing runs by itself here."""
+
+    async def bounds(self, tp: TopicPartition) -> LogBounds:
+        """Return the bounds of a log that begins here and now."""
+        return LogBounds(0, self.ends[tp.partition], "replay", "", self._partitions)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Take in where an owner stands; a replay always is there."""
+
+    def report(self, tp: TopicPartition, next_offset: int) -> None:
+        """Nobody watches lag here."""
+
+
+@dataclass(slots=True)
+class _Collected:
+    """The port ``Publisher`` that keeps what a reader of the topics would end up with."""
+
+    facts: dict[bytes, Line] = field(default_factory=dict)
+    dead: list[Line] = field(default_factory=list)
+    late: list[Line] = field(default_factory=list)
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Keep the newest revision of each fact, and every dead and late line."""
+        for row in rows:
+            line: Line = _decode(row.value or b"")
+            if row.topic == FACTS_TOPIC:
+                self.facts[row.key or b""] = line
+            else:
+                (self.dead if row.topic == fates.DEAD_LETTERS else self.late).append(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The end of a replay: lines as bytes, sorted as the contract sorts them, and the summary's numbers."""
+
+    facts: list[bytes]
+    snapshots: list[bytes]
+    anomalies: list[bytes]
+    dead: list[bytes]
+    late: list[bytes]
+    counts: dict[str, int]
+    facts_by_type: dict[str, int]
+    seconds: float
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every event came to exactly one end."""
+        return sum(self.counts.get(fate, 0) for fate in fates.FATES) == self.counts.get(fates.EVENTS, 0)
+
+
+class _SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Replay:
+    """One replay: feed it lines, then ask for the end."""
+
+    def __init__(self, domain: Domain, partitions: int, now_ms: int) -> None:
+        self._topic = domain.topic
+        self._partitions = partitions
+        self._now_ms = now_ms
+        self._store = MemoryStore()
+        self._collected = _Collected()
+        self._log = _Log(domain.topic, partitions)
+        self._failure: str | None = None
+        self._started = time.perf_counter()
+        limits = ShellLimits(projection_every_s=NEVER_S, dead_letter_ratio=1.0)
+        deps = Deps(
+            domains={domain.topic: domain},
+            store_for=lambda _: self._store,
+            publisher=self._collected,
+            source=self._log,
+            clock=_SystemClock(),
+            partition_of=partition_of,
+            limits=limits,
+            sleep=asyncio.sleep,
+            halt=self._halt,
+        )
+        self._chunk_records = limits.chunk_records
+        self._owners = [Owner(TopicPartition(domain.topic, partition), deps) for partition in range(partitions)]
+        self._waiting: list[list[LogRecord]] = [[] for _ in range(partitions)]
+
+    async def start(self) -> None:
+        """Claim every partition."""
+        for owner in self._owners:
+            await owner.start()
+
+    async def feed(self, values: Iterable[bytes]) -> None:
+        """Append *values*, one event each, and process what fills a chunk."""
+        for value in values:
+            key = tenant_key(value) if self._partitions > 1 else None
+            partition = 0 if key is None else partition_of(key, self._partitions)
+            waiting = self._waiting[partition]
+            waiting.append(LogRecord(self._log.ends[partition] + len(waiting), self._now_ms, None, value))
+            if len(waiting) >= self._chunk_records:
+                await self._flush(partition)
+
+    async def finish(self, *, close_all: bool) -> Replayed:
+        """Process the rest and return the end of it all.
+
+        Args:
+            close_all: close every tenant's days through the last day that holds an accepted record.
+        """
+        for partition in range(self._partitions):
+            await self._flush(partition)
+        for owner in self._owners:
+            await self._claim_of(owner).committer.flushed()
+        last_day = self._last_day()
+        if close_all and last_day is not None:
+            for owner in self._owners:
+                await process.close_through(self._claim_of(owner), last_day)
+        for owner in self._owners:
+            claim = self._claim_of(owner)
+            await claim.committer.projected()
+            await claim.outbox.drained()
+        ended = self._end()
+        for owner in self._owners:
+            await owner.release()
+        return ended
+
+    def _halt(self, reason: str) -> None:
+        self._failure = reason
+
+    async def _flush(self, partition: int) -> None:
+        records, self._waiting[partition] = self._waiting[partition], []
+        if not records:
+            return
+        start, end = records[0].offset, records[-1].offset + 1
+        self._log.ends[partition] = end
+        owner = self._owners[partition]
+        while (claim := self._claim_of(owner)).state.folded.next_offset < end:
+            at = claim.state.folded.next_offset
+            await owner.take(Chunk(self._topic, partition, at, end, records[at - start :]))
+            await asyncio.sleep(0)
+
+    def _claim_of(self, owner: Owner) -> Claim:
+        if self._failure is not None or owner.claim is None:
+            raise RuntimeError(self._failure or "the partition is not claimed")
+        return owner.claim
+
+    def _last_day(self) -> int | None:
+        days = [key.bucket // HOURS_PER_DAY for pages in self._store.pages.values() for key in pages]
+        return max(days, default=None)
+
+    def _end(self) -> Replayed:
+        counts: dict[str, int] = {}
+        for owner in self._owners:
+            for name, n in (owner.committed.counts if owner.committed else {}).items():
+                counts[name] = counts.get(name, 0) + n
+        facts = [line for line in self._collected.facts.values() if line["status"] != WITHDRAWN]
+        by_type: dict[str, int] = {}
+        for line in facts:
+            by_type[str(line["anomaly_type"])] = by_type.get(str(line["anomaly_type"]), 0) + 1
+        return Replayed(
+            facts=_lines(facts, _anomaly_order),
+            snapshots=_lines(self._snapshots(), _snapshot_order),
+            anomalies=_lines(self._anomalies(), _anomaly_order),
+            dead=_lines(self._collected.dead, _log_order),
+            late=_lines(self._collected.late, _log_order),
+            counts=counts,
+            facts_by_type=by_type,
+            seconds=time.perf_counter() - self._started,
+        )
+
+    def _snapshots(self) -> list[Line]:
+        closed = {owner.tp.partition: owner.committed.closed_through for owner in self._owners if owner.committed}
+        rows = self._store.rows(SNAPSHOTS.name).items()
+        return [snapshot_line(cast("SnapshotValues", values), closed[cast("int", key[0])]) for key, values in rows]
+
+    def _anomalies(self) -> list[Line]:
+        newest: dict[str, Line] = {}
+        for values in self._store.rows(ANOMALIES.name).values():
+            line: Line = _decode(cast("str", values[_LINE]))
+            held = newest.get(str(line["anomaly_id"]))
+            if held is None or cast("int", held["revision"]) <= cast("int", line["revision"]):
+                newest[str(line["anomaly_id"])] = line
+        return [line for line in newest.values() if line["status"] != WITHDRAWN]
+
+
+_LINE = next(at for at, column in enumerate(ANOMALIES.columns) if column.name == "line")
+
+
+def _anomaly_order(line: Line) -> tuple[str, ...]:
+    kind = str(line["anomaly_type"])
+    names = (line["tenant_id"], line["window_start"], line["entity_type"], line["entity_id"])
+    period = line["period"]
+    return (*map(str, names), "BUDGET" if kind.startswith("BUDGET_") else kind, "" if period is None else str(period))
+
+
+def _snapshot_order(line: Line) -> tuple[str, ...]:
+    return tuple(str(line[name]) for name in ("tenant_id", "start", "entity_type", "entity_id", "window"))
+
+
+def _log_order(line: Line) -> tuple[int, int]:
+    return cast("int", line["partition"]), cast("int", line["offset"])
+
+
+def _lines(lines: Iterable[Line], order: Callable[[Line], tuple[object, ...]]) -> list[bytes]:
+    return [_encode(line) for line in sorted(lines, key=cast("Callable[[Line], tuple[str, ...]]", order))]
