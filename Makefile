@@ -29,7 +29,7 @@ demo: $(DEMO) ## see it work: embedded PostgreSQL and broker, a real worker, one
 	@.venv/bin/outlay demo $(ARGS)
 
 test: lint ## linters, then all tests on real PostgreSQL and Kafka (PARTIAL=1: without what is missing)
-	@exec $(PY) -m tests.stack run -- $(PY) -m pytest -n $(JOBS) $(ARGS)
+	@exec $(PY) -m tests.stack run -- $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(DEV) ## ruff, mypy, import rules, no registry hosts
 	@.venv/bin/ruff check --quiet .

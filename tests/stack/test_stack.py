@@ -1,5 +1,6 @@
 """The servers of the stack come up, survive a kill, and leave nothing behind."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,15 @@ _OWN_SESSION = """
 import sys
 from tests.stack.supervise import run
 sys.exit(run([sys.executable, "-c", sys.argv[1]], {}))
+"""
+_RUNS_UNTIL_A_SIGNAL = """
+import sys
+from tests.stack.supervise import Interrupted, interruptions, run
+try:
+    with interruptions():
+        run([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"], {})
+except Interrupted as interruption:
+    sys.exit(100 + interruption.number)
 """
 _LEAVES_AN_ORPHAN = """
 import subprocess, sys
@@ -99,6 +109,18 @@ def test_a_supervised_command_leaves_no_process_and_its_exit_code_arrives() -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 7, done.stderr
     assert not psutil.pid_exists(int(done.stdout))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_ends_the_supervised_command_too(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", _RUNS_UNTIL_A_SIGNAL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        supervised = int(supervisor.stdout.readline())
+        assert psutil.pid_exists(supervised)
+        supervisor.send_signal(number)
+        assert supervisor.wait(30) == 100 + number
+    assert not psutil.pid_exists(supervised)
 
 
 async def _sent_offset(stack: Stack) -> int:
