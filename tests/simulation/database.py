@@ -58,6 +58,10 @@ class Database:
         """See ``Store.page_tenants``."""
         return await self._call("page_tenants", lambda: self.tables.page_tenants(tp, kind, buckets, after, limit))
 
+    async def first_bucket(self, tp: TopicPartition, kind: str, buckets: range) -> int | None:
+        """See ``Store.first_bucket``."""
+        return await self._call("first_bucket", lambda: self.tables.first_bucket(tp, kind, buckets))
+
     async def commit(self, batch: Batch) -> bool:
         """See ``Store.commit``."""
 

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
+from streams.limits import ShellLimits
+
 
 class Kind(StrEnum):
     """What a fault does to the call it strikes, to the node that made it, or to the world.
@@ -44,9 +46,9 @@ class Plan:
         seed: decides everything that the other attributes leave open.
         workers: nodes kept running. partitions: of the input topic. databases: partition modulo this.
         chunk_max: records per fetch, at most.
-        pending_max: the shell's bound on records folded but not committed.
-        events: size of the stream. live: whether the stream is appended at its own pace or all at once.
-        foreign: share of records appended to another partition than their tenant's.
+        limits: the shell's, small enough to be reached.
+        events: size of the stream, about. live: appended at its own pace, or as fast as it goes.
+        foreign: whether some records lie on another partition than their tenant's.
         gaps: share of records before which offsets are missing.
         faults: in order.
     """
@@ -56,10 +58,10 @@ class Plan:
     partitions: int
     databases: int
     chunk_max: int
-    pending_max: int
+    limits: ShellLimits
     events: int
     live: bool
-    foreign: float
+    foreign: bool
     gaps: float
     faults: tuple[Fault, ...]
 
@@ -90,12 +92,27 @@ def draw(seed: int) -> Plan:
         partitions=rng.choice((1, 1, 2, 3, 4)),
         databases=rng.choice((1, 1, 2)),
         chunk_max=rng.choice((1, 3, 10, 50)),
-        pending_max=rng.choice((1, 5, 50, 1000)),
+        limits=_limits(rng),
         events=rng.choice((10, 30, 60, 120)),
         live=rng.random() < 0.8,
-        foreign=rng.choice((0.0, 0.0, 0.05, 0.3)),
+        foreign=rng.random() < 0.6,
         gaps=rng.choice((0.0, 0.05, 0.3)),
         faults=_faults(rng),
+    )
+
+
+def _limits(rng: random.Random) -> ShellLimits:
+    """Return limits that matter in a small world. No crash here is a record's fault, so none is ever buried."""
+    return ShellLimits(
+        chunk_records=rng.choice((1, 8, 64, 5_000)),
+        pending_records=rng.choice((1, 5, 50, 40_000)),
+        pending_outbox=rng.choice((1, 5, 20_000)),
+        cache_entities=rng.choice((0, 5, 30, 100_000)),
+        close_slice_tenants=rng.choice((1, 2, 64)),
+        projection_rows=rng.choice((1, 10, 4_000)),
+        projection_every_s=rng.choice((0.05, 1.0, 20.0)),
+        publish_rows=rng.choice((1, 3, 1_000)),
+        deaths_before_dead_letter=10**9,
     )
 
 

@@ -46,6 +46,7 @@ class Group:
         self.broker = broker
         self.weather = weather
         self.members: dict[str, SimSource] = {}
+        self.failures: list[str] = []
         self.reported: dict[TopicPartition, int] = {}
         self._wanted = asyncio.Event()
 
@@ -181,7 +182,10 @@ class SimSource:
             chunk = await self._group.broker.fetch(tp, start, self._random.randint(1, self._chunk_max))
             if self._readers.get(tp) is me and self._positions.get(tp) == start:
                 self._positions[tp] = chunk.end
-                await handler.process(chunk)
+                try:
+                    await handler.process(chunk)
+                except Exception as error:  # noqa: BLE001 whatever it is, it breaks the port's promise
+                    self._group.failures.append(f"process raised {error!r}")
 
 
 async def _cancel(readers: list[asyncio.Task[None]]) -> None:

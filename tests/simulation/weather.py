@@ -48,11 +48,10 @@ class Weather:
         self._faults = list(reversed(plan.faults))
         self._wait = self._faults[-1].after if self._faults else 0
         self._calm = False
-
-    @property
-    def spent(self) -> bool:
-        """Whether every fault has struck."""
-        return not self._faults
+        self.spent = asyncio.Event()
+        """Set when every fault has struck."""
+        if not self._faults:
+            self.spent.set()
 
     def calm(self) -> None:
         """From now on nothing goes wrong."""
@@ -97,6 +96,8 @@ class Weather:
             return None
         fault = self._faults.pop()
         self._wait = self._faults[-1].after if self._faults else 0
+        if not self._faults:
+            self.spent.set()
         self.struck[fault.kind] += 1
         self.tell(f"{fault.kind} at {point}, {fault.seconds:.3f} s")
         return await self._strike(fault.kind, node, fault.seconds)
