@@ -1,0 +1,1 @@
+"""In-memory versions of the ports, for replay, simulation and tests."""

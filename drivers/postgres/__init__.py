@@ -1,0 +1,1 @@
+"""PostgreSQL: the schema, its migrations, the store and the read side."""

@@ -1,0 +1,74 @@
+"""What a PostgreSQL error means to us; the one place where client errors are translated (DESIGN §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import asyncpg
+import sqlalchemy.exc
+
+from engines.core.errors import DataRefused, OutlayError, Transient
+
+# 08 connection, 40 rolled back, 53 out of resources, 57 operator intervention (a statement's time limit too)
+TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57"})
+# lock_timeout; idle in transaction for too long; transaction too long; a standby after failover
+TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04", "25006"})
+# 22 data, 23 constraints, 54 beyond a limit of PostgreSQL (as a key too long for its index)
+REFUSED_CLASSES = frozenset({"22", "23", "54"})
+# The database is up and does not let us in: 28 login, 3D no such database
+LOCKED_OUT_CLASSES = frozenset({"28", "3D"})
+
+
+def translate(error: BaseException, doing: str) -> OutlayError | None:
+    """Return what *error* means, None when it is neither transient nor about the data.
+
+    Args:
+        error: as asyncpg or SQLAlchemy raised it.
+        doing: what was tried, for the message.
+    """
+    message = f"database, {doing}: {_text(error)}"
+    for cause in _causes(error):
+        if isinstance(cause, asyncpg.DataError):
+            return DataRefused(message)
+        if isinstance(cause, asyncpg.InvalidCachedStatementError):
+            return Transient(message)  # the schema moved on; a new connection plans anew
+        state = sqlstate(cause)
+        if state is not None:
+            return _by_state(state, message)
+        if isinstance(cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+            return Transient(message)
+        if isinstance(cause, sqlalchemy.exc.TimeoutError | sqlalchemy.exc.DisconnectionError):
+            return Transient(message)
+    return None
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE that the server sent, None when *error* does not come from the server."""
+    state = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def locked_out(error: BaseException) -> bool:
+    """Whether the database is up and refuses the login, or has no database of that name."""
+    return any((sqlstate(cause) or "")[:2] in LOCKED_OUT_CLASSES for cause in _causes(error))
+
+
+def _by_state(state: str, message: str) -> OutlayError | None:
+    if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES:
+        return Transient(message)
+    if state[:2] in REFUSED_CLASSES:
+        return DataRefused(message)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer within the time limit"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
