@@ -80,23 +80,11 @@ def create(runtime: tuple[str, ...], parent: Path) -> Broker:
     parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="kafka-", dir=parent.resolve()))
     broker = Broker(runtime, home, free_port())
-    controller = free_port()
-    settings = _SETTINGS | {
-        "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{broker.bootstrap}",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "log.dirs": f"{home}/data",
-    }
-    (home / "log4j2.properties").write_text(_LOG4J)
-    properties = home / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    arguments = ("kafka.tools.StorageTool", "format", "--config", f"{properties}", "--cluster-id", cluster)
-    done = subprocess.run(
-        broker.command("-XX:TieredStopAtLevel=1", *arguments), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")
+    try:
+        _format(broker)
+    except BaseException:
+        delete(broker)
+        raise
     return broker
 
 
@@ -131,3 +119,22 @@ def launch(broker: Broker) -> subprocess.Popen[bytes]:
 def delete(broker: Broker) -> None:
     """Remove the broker's data and log."""
     shutil.rmtree(broker.home, ignore_errors=True)
+
+
+def _format(broker: Broker) -> None:
+    controller = f"127.0.0.1:{free_port()}"
+    settings = _SETTINGS | {
+        "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{broker.bootstrap}",
+        "controller.quorum.voters": f"1@{controller}",
+        "log.dirs": f"{broker.home}/data",
+    }
+    (broker.home / "log4j2.properties").write_text(_LOG4J)
+    properties = broker.home / "server.properties"
+    properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    arguments = ("kafka.tools.StorageTool", "format", "--config", f"{properties}", "--cluster-id", cluster)
+    command = broker.command("-XX:TieredStopAtLevel=1", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

@@ -30,20 +30,22 @@ def up(say: Callable[[str], None], *, watched: bool, home: Path = HOME) -> tuple
     missing: dict[str, str] = {}
     with _locked(home):
         stack = load(home)
-        for marker, name, known, add in (
-            ("postgres", "PostgreSQL", stack.postgres, stack.add_postgres),
-            ("kafka", "Apache Kafka", stack.broker, stack.add_broker),
-        ):
-            try:
-                if known is None:
-                    say(f"starting {name}")
-                    add(home, watched=watched)
-                elif not known.running:
-                    say(f"starting {name} again")
-                    known.start()
-            except (Unavailable, ServerFailed) as problem:
-                missing[marker] = f"{problem}"
-        _save(stack, home)
+        try:
+            for marker, name, known, add in (
+                ("postgres", "PostgreSQL", stack.postgres, stack.add_postgres),
+                ("kafka", "Apache Kafka", stack.broker, stack.add_broker),
+            ):
+                try:
+                    if known is None:
+                        say(f"starting {name}")
+                        add(home, watched=watched)
+                    elif not known.running:
+                        say(f"starting {name} again")
+                        known.start()
+                except (Unavailable, ServerFailed) as problem:
+                    missing[marker] = f"{problem}"
+        finally:
+            _save(stack, home)  # also what an interruption left half done, so that `down` finds it
     return stack, missing
 
 
