@@ -207,8 +207,8 @@ SET partitions = excluded.partitions, cluster_id = excluded.cluster_id, topic_id
 """
 
 _ACCEPT = (
-    "UPDATE positions SET cluster_id = $3, topic_id = $4, next_offset = $5,"  # noqa: S608 constants
-    " projected = least(projected, $5 - 1),"
+    "UPDATE positions SET cluster_id = $3, topic_id = $4, next_offset = $5::bigint,"  # noqa: S608 constants
+    " projected = least(projected, $5::bigint - 1),"
     " epoch = epoch + 1, version = version + 1, attempt_offset = NULL, attempt_limit = NULL, attempt_until = NULL,"
     " attempt_tries = NULL WHERE partition = $1 AND topic = $2 RETURNING " + sql.POSITION_COLUMNS
 )
