@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -23,13 +21,13 @@ from aiokafka.errors import (
 
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.murmur2 import partition_of
+from drivers.kafka.producers import abandon
 from engines.core.errors import DataRefused, Transient
 from engines.core.model import OutboxRow
 
 _REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 _REQUEST_BYTES_MAX = 16 << 20  # beyond any topic's own limit: the broker is to judge, so that its setting decides
 _BATCH_BYTES_MAX = 256 << 10
-_DISCARD_S = 2.0
 
 
 class KafkaPublisher:
@@ -115,21 +113,8 @@ class KafkaPublisher:
         """Drop the producer with whatever it has not sent."""
         producer, self._producer = self._producer, None
         self._partitions.clear()
-        if producer is None:
-            return
-        # aiokafka's stop() flushes first, for ever when the broker is away, and its public interface has no way to
-        # abandon: so settle what is held, cut the connections, end the sender, and only then stop.
-        held = producer._message_accumulator  # noqa: SLF001 -- see above
-        for batch in [*chain(*held._batches.values()), *held._pending_batches]:  # noqa: SLF001 -- see above
-            batch.done_noack()
-        sender = producer._sender.sender_task  # noqa: SLF001 -- see above
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(_DISCARD_S):
-                await producer.client.close()
-                if sender is not None:
-                    sender.cancel()
-                    await asyncio.wait({sender})
-                await producer.stop()
+        if producer is not None:
+            await abandon(producer)
 
 
 def _outcome(ack: asyncio.Future[Any]) -> BaseException | None:
