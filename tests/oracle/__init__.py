@@ -1,0 +1,42 @@
+"""The oracle: a plain, slow reading of the contract, written without sight of the engines."""
+
+from tests.oracle.lines import Line, anomaly_id, comparable, episode_id, order
+from tests.oracle.placement import home, murmur2, partition_of
+from tests.oracle.program import (
+    Options,
+    Outcome,
+    PartitionEnd,
+    Publication,
+    evaluate,
+    publications,
+    tenant_lines,
+)
+from tests.oracle.records import Bad, LogRecord, Record, decode, parse_time
+from tests.oracle.walk import Price, forwarded_copies, no_prices, placed
+
+__all__ = [
+    "Bad",
+    "Line",
+    "LogRecord",
+    "Options",
+    "Outcome",
+    "PartitionEnd",
+    "Price",
+    "Publication",
+    "Record",
+    "anomaly_id",
+    "comparable",
+    "decode",
+    "episode_id",
+    "evaluate",
+    "forwarded_copies",
+    "home",
+    "murmur2",
+    "no_prices",
+    "order",
+    "parse_time",
+    "partition_of",
+    "placed",
+    "publications",
+    "tenant_lines",
+]
