@@ -305,6 +305,12 @@ def test_nesting_up_to_the_bound_is_accepted(depth: int) -> None:
     assert read(nested(depth, '{"y":', "}")) == PLAIN
 
 
+@pytest.mark.parametrize("unusual", ["[]", r'"\u0000"', r'"\ud800"'])
+def test_the_bound_of_nesting_is_the_same_for_unusual_records(unusual: str) -> None:
+    assert read(nested(512)[:-1] + f',"y":{unusual}}}'.encode()) == PLAIN
+    assert refused(nested(513)[:-1] + f',"y":{unusual}}}'.encode()) == (None, "the value is nested deeper than 512")
+
+
 def test_many_brackets_side_by_side_are_no_nesting() -> None:
     assert read(with_raw("x", "[" + "[]," * 5000 + "{}]")) == PLAIN
     assert read(with_raw("x", '"' + "[{" * 5000 + r"\"[" * 5000 + '"')) == PLAIN
@@ -410,6 +416,13 @@ def test_a_header_that_is_used_is_judged_like_the_member_it_stands_for(
     headers: Headers, field: str, reason: str
 ) -> None:
     assert refused(without("id", "occurred_at"), headers) == (field, reason)
+
+
+def test_a_header_of_another_type_refuses_a_body_that_is_whole_but_for_it() -> None:
+    assert refused(value_of(), [("ce_type", b"run-started")]) == ("type", "is not 'cost-record'")
+    assert refused(without("id"), [("ce_id", b"")]) == ("id", "is empty")
+    assert refused(without("id"), [("ce_id", b"a\0")]) == ("id", "contains a NUL character")
+    assert refused(value_of(), [("ce_source", b"\0")])[0] == "source"
 
 
 def test_of_headers_of_one_name_the_last_with_a_value_counts() -> None:
