@@ -36,7 +36,7 @@ class PriceBook(Protocol):
 
     @property
     def version(self) -> str:
-        """The table's name and version; part of every replay summary."""
+        """The table's version; part of every replay summary (CONTRACT §4)."""
 
     def price_of(self, event: CostEvent) -> int | Unpriced:
         """Return what *event* costs by the table in nano-USD, whatever it says itself, or why it has no price."""

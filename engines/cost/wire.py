@@ -1,7 +1,8 @@
 """JSON as it may come: what a value must be before anyone asks what it says (CONTRACT §1).
 
-The careful way, for values that the quick decoder does not take: of duplicate keys the last counts, numbers are
-exact, and whatever stands in members nobody knows is accepted as long as it is JSON.
+The careful way, for values that the quick decoder does not take: of duplicate keys the last counts even when the
+first is of a wrong type, numbers are exact, and whatever stands in members nobody knows is accepted as long as it is
+JSON, lone surrogates and NUL included. A byte order mark is no JSON.
 """
 
 from __future__ import annotations
