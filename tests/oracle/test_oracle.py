@@ -28,6 +28,20 @@ def test_a_day_without_a_price_costs_null_and_hours_have_no_baseline() -> None:
     assert outcome.summary["unpriced"] == {"unknown_model": 1, "unknown_provider": 1}
 
 
+@pytest.mark.parametrize("day, baseline", [("2026-02-24", None), ("2026-02-25", 7), ("2026-03-03", 7)])
+def test_a_snapshots_baseline_is_of_the_seven_days_before(day: str, baseline: int | None) -> None:
+    outcome = evaluate(days({day: "0.0000007", "2026-03-04": "0"}), close_all=True)
+    line = of(outcome.snapshots, entity_type="tenant", window="day", start="2026-03-04T00:00:00Z")
+    assert (line["baseline_nanousd"], line["deviation_pct"]) == (baseline, None)
+
+
+@pytest.mark.parametrize(
+    "day, fires", [("2026-02-17", False), ("2026-02-18", True), ("2026-03-02", True), ("2026-03-03", False)]
+)
+def test_a_spikes_baseline_is_of_the_days_from_fourteen_to_two_before(day: str, fires: bool) -> None:
+    assert bool(evaluate(days({day: "1250", "2026-03-04": "3750"})).anomalies) is fires
+
+
 def reference_case() -> list[LogRecord]:
     calm = {f"2026-02-{day}": "100" for day in range(18, 29)} | {"2026-03-01": "100", "2026-03-02": "100"}
     return days(calm | {"2026-03-03": "150", "2026-03-04": "150"})

@@ -134,14 +134,14 @@ def test_a_day_closes_when_the_watermark_reaches_its_end_and_the_grace() -> None
 
 
 def test_only_a_gap_over_sixty_seconds_moves_the_watermark_before_the_record() -> None:
-    noon_us = at_us("2026-03-03T23:00:00Z")
+    start_us = at_us("2026-03-03T23:00:00Z")
 
     def outcome(gap_us: int) -> Outcome:
-        first = record("2026-03-03T22:05:00Z", append_us=noon_us)
-        return evaluate([first, record("2026-03-03T23:00:00Z", append_us=noon_us + gap_us)])
+        first = record("2026-03-03T22:05:00Z", append_us=start_us)
+        return evaluate([first, record("2026-03-03T22:04:00Z", append_us=start_us + gap_us)])
 
-    assert outcome(60 * SECOND_US).ends[0].watermark_us == at_us("2026-03-03T22:55:00Z")
-    assert outcome(3 * HOUR_US).ends[0].watermark_us == at_us("2026-03-04T01:00:00Z")
+    assert outcome(60 * SECOND_US).ends[0].watermark_us == at_us("2026-03-03T22:00:00Z")
+    assert outcome(60 * SECOND_US + 1).ends[0].watermark_us == at_us("2026-03-03T22:01:00.000001Z")
     assert fates(outcome(3 * HOUR_US - 1)) == ["accepted", "accepted"]
     assert fates(outcome(3 * HOUR_US)) == ["accepted", "dedup_unknown"]
 
