@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -325,6 +326,16 @@ def test_nesting_past_the_bound_is_refused_and_harms_nobody(depth: int) -> None:
         assert refused(with_raw("x", "[" * (depth - 1))) == too_deep
     if depth < 100_000:
         assert refused(nested(depth, '{"y":', "}")) == too_deep
+
+
+def from_frames_below(frames: int, value: bytes) -> CostEvent | Invalid:
+    return from_frames_below(frames - 1, value) if frames else read(value)
+
+
+def test_a_reader_with_little_stack_left_refuses_nesting_instead_of_failing() -> None:
+    frames = sys.getrecursionlimit() - 400
+    assert from_frames_below(frames, nested(64)) == PLAIN
+    assert from_frames_below(frames, nested(450)) == Invalid(None, "the value is nested deeper than 512")
 
 
 def test_a_quote_that_is_never_closed_costs_one_look_at_each_character() -> None:

@@ -45,6 +45,11 @@ def test_null_is_absent() -> None:
     assert record.occurred_at_us == 1_773_869_281_943_000
 
 
+def test_what_is_no_object_is_no_record() -> None:
+    with pytest.raises(ValidationError):
+        CostRecord.model_validate([MEMBERS])
+
+
 def test_a_cost_that_went_through_a_double_is_refused() -> None:
     with pytest.raises(ValidationError, match="read exactly"):
         CostRecord.model_validate({**MEMBERS, "cost_cents": 0.1})
