@@ -133,6 +133,7 @@ class _Scan:
         gap_us = (record.timestamp - self._last_append_ms) * 1000
         if gap_us > GAP_US:
             self._watermark += gap_us
+            self._last_append_ms = record.timestamp  # whoever takes up here must not pass the same gap again
             if self._due is not None and self._watermark >= self._due:
                 self._cut(record.offset)
 
