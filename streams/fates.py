@@ -24,6 +24,8 @@ LATE: Final = "late"
 FORWARDED: Final = "forwarded"
 RESTATED: Final = "restated"
 LATE_NANOUSD: Final = "late_nanousd"
+SENT: Final = "sent."
+"""Prefix of the numbers of messages written for each output topic."""
 FATES: Final = (ACCEPTED, DUPLICATES, DEAD, LATE, FORWARDED)
 
 TOO_OLD: Final = "too_old"

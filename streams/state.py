@@ -20,6 +20,7 @@ from engines.core.model import (
     TableRow,
 )
 from engines.core.ports import Domain
+from streams import fates
 from streams.cache import PageCache
 from streams.identity import Identities
 from streams.limits import ShellLimits
@@ -137,6 +138,8 @@ class PartitionState:
             self._rows.extend(effects.rows)
             return
         for at, out in enumerate(effects.outgoing, seq + 1):
+            sent = f"{fates.SENT}{out.topic}"
+            self._counts[sent] = self._counts.get(sent, 0) + 1
             self._outbox.append(
                 OutboxRow(at, out.topic, out.key, out.value, out.headers, out.route, self.folded.partition)
             )
