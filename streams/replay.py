@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,7 +17,8 @@ import msgspec
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
-from engines.core.model import Chunk, LogBounds, LogRecord, OutboxRow, TopicPartition
+from engines.core.errors import Halt
+from engines.core.model import Chunk, Invalid, LogBounds, LogRecord, OutboxRow, TopicPartition
 from engines.core.ports import ChunkHandler, Domain
 from engines.core.tables import ANOMALIES, SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY
@@ -24,24 +26,33 @@ from engines.cost.anomalies import FACTS_TOPIC, WITHDRAWN
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates, process
 from streams.claim import Claim
+from streams.committer import ClaimOver
 from streams.deps import Deps
 from streams.limits import ShellLimits
 from streams.owner import Owner
 
 NEVER_S = 1e9
 """A replay writes projections once, at the end."""
+CHUNK_BYTES = 4 << 20
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 Line = dict[str, object]
 
 
+class _Owned(msgspec.Struct, gc=False):
+    """What is read of an event to place it."""
+
+    tenant_id: str
+
+
+_owned = msgspec.json.Decoder(_Owned).decode
+
+
 def tenant_key(value: bytes) -> bytes | None:
     """Return the key that routes an event to its home: its tenant id, None when it tells of none."""
     try:
-        body = _decode(value)
-        tenant = body.get("tenant_id") if isinstance(body, dict) else None
-        return tenant.encode() if isinstance(tenant, str) and tenant else None
+        return _owned(value).tenant_id.encode() or None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
@@ -73,8 +84,12 @@ class _Log:
 
 @dataclass(slots=True)
 class _Collected:
-    """The port ``Publisher`` that keeps what a reader of the topics would end up with."""
+    """The port ``Publisher`` that keeps what a reader of the topics would end up with.
 
+    ``keep_dead`` is False where nobody will look at dead letters: a replay of the wrong file is all of them.
+    """
+
+    keep_dead: bool
     facts: dict[bytes, Line] = field(default_factory=dict)
     dead: list[Line] = field(default_factory=list)
     late: list[Line] = field(default_factory=list)
@@ -82,6 +97,8 @@ class _Collected:
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
         """Keep the newest revision of each fact, and every dead and late line."""
         for row in rows:
+            if row.topic == fates.DEAD_LETTERS and not self.keep_dead:
+                continue
             line: Line = _decode(row.value or b"")
             if row.topic == FACTS_TOPIC:
                 self.facts[row.key or b""] = line
@@ -116,12 +133,13 @@ class _SystemClock:
 class Replay:
     """One replay: feed it lines, then ask for the end."""
 
-    def __init__(self, domain: Domain, partitions: int, now_ms: int) -> None:
+    def __init__(self, domain: Domain, partitions: int, now_ms: int, *, keep_dead: bool = True) -> None:
+        self._domain = domain
         self._topic = domain.topic
         self._partitions = partitions
         self._now_ms = now_ms
         self._store = MemoryStore()
-        self._collected = _Collected()
+        self._collected = _Collected(keep_dead)
         self._log = _Log(domain.topic, partitions)
         self._failure: str | None = None
         self._started = time.perf_counter()
@@ -140,6 +158,7 @@ class Replay:
         self._chunk_records = limits.chunk_records
         self._owners = [Owner(TopicPartition(domain.topic, partition), deps) for partition in range(partitions)]
         self._waiting: list[list[LogRecord]] = [[] for _ in range(partitions)]
+        self._waiting_bytes = [0] * partitions
 
     async def start(self) -> None:
         """Claim every partition."""
@@ -147,13 +166,13 @@ class Replay:
             await owner.start()
 
     async def feed(self, values: Iterable[bytes]) -> None:
-        """Append *values*, one event each, and process what fills a chunk."""
+        """Append *values*, one event each, and process what fills a chunk. Raises Halt when that cannot be done."""
         for value in values:
-            key = tenant_key(value) if self._partitions > 1 else None
-            partition = 0 if key is None else partition_of(key, self._partitions)
+            partition = self._home(value) if self._partitions > 1 else 0
             waiting = self._waiting[partition]
             waiting.append(LogRecord(self._log.ends[partition] + len(waiting), self._now_ms, None, value))
-            if len(waiting) >= self._chunk_records:
+            self._waiting_bytes[partition] += len(value)
+            if len(waiting) >= self._chunk_records or self._waiting_bytes[partition] >= CHUNK_BYTES:
                 await self._flush(partition)
 
     async def finish(self, *, close_all: bool) -> Replayed:
@@ -164,14 +183,12 @@ class Replay:
         """
         for partition in range(self._partitions):
             await self._flush(partition)
-        for owner in self._owners:
-            await self._claim_of(owner).committer.flushed()
         last_day = self._last_day()
         if close_all and last_day is not None:
             for owner in self._owners:
-                await process.close_through(self._claim_of(owner), last_day)
+                await process.close_through(await self._claim_of(owner), last_day)
         for owner in self._owners:
-            claim = self._claim_of(owner)
+            claim = await self._claim_of(owner)
             await claim.committer.projected()
             await claim.outbox.drained()
         ended = self._end()
@@ -182,21 +199,38 @@ class Replay:
     def _halt(self, reason: str) -> None:
         self._failure = reason
 
+    def _home(self, value: bytes) -> int:
+        """Return where a topic has *value*: at its tenant's home; what tells of no tenant anywhere, so at 0."""
+        key = tenant_key(value)
+        if key is None:  # the domain may read what a plain decoder does not
+            event = self._domain.decode(LogRecord(0, self._now_ms, None, value))
+            key = None if isinstance(event, Invalid) else event.tenant_id.encode()
+        return 0 if key is None else partition_of(key, self._partitions)
+
     async def _flush(self, partition: int) -> None:
-        records, self._waiting[partition] = self._waiting[partition], []
+        """Process and commit what waits for *partition*, so that a failure never reaches back beyond it."""
+        records, self._waiting[partition], self._waiting_bytes[partition] = self._waiting[partition], [], 0
         if not records:
             return
         start, end = records[0].offset, records[-1].offset + 1
         self._log.ends[partition] = end
         owner = self._owners[partition]
-        while (claim := self._claim_of(owner)).state.folded.next_offset < end:
+        while owner.committed is None or owner.committed.next_offset < end:
+            claim = await self._claim_of(owner)
             at = claim.state.folded.next_offset
-            await owner.take(Chunk(self._topic, partition, at, end, records[at - start :]))
+            with suppress(ClaimOver):  # the owner starts again from its position, in smaller steps
+                if at < end:
+                    await owner.take(Chunk(self._topic, partition, at, end, records[at - start :]))
+                else:
+                    await claim.committer.flushed()
             await asyncio.sleep(0)
 
-    def _claim_of(self, owner: Owner) -> Claim:
+    async def _claim_of(self, owner: Owner) -> Claim:
+        """Return the claim of *owner*, when there is one again. Raises Halt when there will be none."""
+        while self._failure is None and owner.claim is None:  # noqa: ASYNC110 -- it takes a few turns of the loop
+            await asyncio.sleep(0)
         if self._failure is not None or owner.claim is None:
-            raise RuntimeError(self._failure or "the partition is not claimed")
+            raise Halt(self._failure or "the partition is not claimed")
         return owner.claim
 
     def _last_day(self) -> int | None:
