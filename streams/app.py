@@ -1,0 +1,293 @@
+"""The composition root: the one module that constructs drivers, and the worker made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any, Final
+
+from drivers import topics
+from drivers.kafka import admin
+from drivers.kafka.bounds import LogBoundsReader
+from drivers.kafka.member import MemberSettings
+from drivers.kafka.murmur2 import partition_of
+from drivers.kafka.publisher import KafkaPublisher
+from drivers.metrics import PartitionCollector, served
+from drivers.postgres.connections import PostgresLimits
+from drivers.postgres.operator import PositionTable
+from drivers.postgres.store import PostgresStore
+from drivers.prices import Prices
+from drivers.settings import Settings
+from drivers.sharding import store_for
+from engines.core.errors import Halt, SettingsError
+from engines.cost.anomalies import Rules
+from engines.cost.domain import CostDomain
+from engines.cost.rules import PROFILES, ProfileName
+from streams.deps import Deps
+from streams.faust_source import FaustSource
+from streams.feed import SourceSettings
+from streams.limits import ShellLimits
+from streams.readings import NAMES, Readings
+from streams.retrying import persist
+from streams.shell import Shell
+
+log = logging.getLogger(__name__)
+
+_LEAVE_S: Final = 9.0
+"""After a signal to stop: by then the process has ended, done or not; what is committed stands."""
+_LOG_ENDS_EVERY_S: Final = 5.0
+_START_BACKOFF_S: Final = 1.0
+_GC_THRESHOLDS: Final = (100_000, 50, 1_000)
+"""State is long-lived and acyclic, so looking through it often costs a third of the throughput (DESIGN §10)."""
+_MATTERS: Final = {"partitions": "0", "message.timestamp.type": None, "cleanup.policy": None}
+"""Settings of a topic that make it unfit (which value does; None: any other). The rest is the operator's choice."""
+_LOUD: Final = ("aiokafka", "faust", "mode", "kafka")
+"""They log each try and failure on their own; what matters of it comes out of the ports as one line."""
+
+
+class SystemClock:
+    """The port ``Clock``."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+
+def cost_domain(profile: str) -> CostDomain:
+    """Return the cost domain under the rules of *profile*, with the prices of the installed package."""
+    return CostDomain(Prices(), Rules(PROFILES[ProfileName(profile)]))
+
+
+def shell_limits(settings: Settings) -> ShellLimits:
+    """Return the shell's numbers."""
+    return ShellLimits(
+        chunk_records=settings.chunk_records,
+        pending_records=settings.pending_records,
+        pending_outbox=settings.pending_outbox,
+        cache_entities=settings.cache_entities,
+        idle_margin_s=settings.idle_margin_s,
+        reclaim_after_s=settings.session_timeout_s + 2,
+        dead_letters_max=settings.dead_letters_max,
+        dead_letter_ratio=settings.dead_letter_ratio,
+    )
+
+
+def postgres_limits(settings: Settings) -> PostgresLimits:
+    """Return how long anything may take in a database."""
+    return PostgresLimits(
+        idle_in_transaction_s=settings.database_idle_timeout_s,
+        lock_s=settings.database_lock_timeout_s,
+        statement_s=settings.database_statement_timeout_s,
+        call_s=settings.database_call_timeout_s,
+        connect_s=settings.database_connect_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def log_bounds(settings: Settings, *, timeout_s: float = 10.0) -> AsyncIterator[LogBoundsReader]:
+    """Lend a reader of log bounds that waits at most *timeout_s* for an answer."""
+    reader = LogBoundsReader(settings.kafka, timeout_s=timeout_s)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+@asynccontextmanager
+async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTable]]:
+    """Lend the position tables of all databases, in the order that decides where a partition lives."""
+    tables = [PositionTable(url, postgres_limits(settings)) for url in settings.databases]
+    try:
+        yield tables
+    finally:
+        for table in tables:
+            await table.close()
+
+
+class Worker:
+    """One worker: a member of the group, the shell behind it, and what they stand on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._limits = shell_limits(settings)
+        self._stores = [
+            PostgresStore(
+                url,
+                postgres_limits(settings),
+                pool_size=settings.database_pool,
+                application_name="outlay-worker",
+                synchronous_commit=settings.database_synchronous_commit,
+            )
+            for url in settings.databases
+        ]
+        domains = [cost_domain(settings.rules)]
+        member = MemberSettings(session_timeout_s=settings.session_timeout_s, instance_id=settings.kafka_instance_id)
+        self._topics = topics.load().topics
+        self._publisher = KafkaPublisher(settings.kafka)
+        self._source = FaustSource(
+            settings.kafka, [domain.topic for domain in domains], settings.group_id, SourceSettings(member=member)
+        )
+        self._halted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._clock = SystemClock()
+        self._shell = Shell(
+            Deps(
+                domains={domain.topic: domain for domain in domains},
+                store_for=store_for(self._stores),
+                publisher=self._publisher,
+                source=self._source,
+                clock=self._clock,
+                partition_of=partition_of,
+                limits=self._limits,
+                sleep=asyncio.sleep,
+                halt=self._halt,
+            )
+        )
+
+    async def check(self) -> None:
+        """Return when databases and topics are there and fit; wait for those that are away, for ever.
+
+        Raises:
+            SettingsError: something an operator must change.
+        """
+        limits = replace(self._limits, backoff_s=_START_BACKOFF_S)
+        for number, store in enumerate(self._stores):
+            await persist(f"waiting for database {number}", store.check_schema_version, limits, asyncio.sleep)
+        if self._settings.topics_check == "strict":
+            await persist("waiting for the broker", self._check_topics, limits, asyncio.sleep)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop*, then commit, publish, leave the group. Raises Halt when it cannot go on."""
+        async with AsyncExitStack() as held:
+            for store in self._stores:
+                held.push_async_callback(store.close)
+            held.push_async_callback(self._publisher.close)
+            bounds = await held.enter_async_context(log_bounds(self._settings))
+            readings = Readings(self._shell, bounds.ends, self._clock)
+            if self._settings.metrics_port:
+                about = {"version": version("outlay"), "rules": self._settings.rules}
+                collector = PartitionCollector(readings.read, NAMES, about | {"genai_prices": version("genai-prices")})
+                address = (self._settings.metrics_host, self._settings.metrics_port)
+                log.info("metrics on http://%s:%d/metrics", address[0], held.enter_context(served(collector, *address)))
+            held.push_async_callback(_ended, asyncio.ensure_future(readings.follow(_LOG_ENDS_EVERY_S, asyncio.sleep)))
+            if await _unless(stop, self.check()):
+                await self._work(stop)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        log.info("working in group %s", self._settings.group_id)
+        source = asyncio.ensure_future(self._source.run(self._shell))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            first: set[asyncio.Future[Any]] = {source, stopping, self._halted}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            await self._source.stop()
+            await source
+        finally:
+            stopping.cancel()
+        if self._halted.done():
+            raise Halt(self._halted.result())
+
+    async def _check_topics(self) -> None:
+        unfit = []
+        for difference in await admin.verify(self._topics, self._settings.kafka):
+            if difference.setting in _MATTERS and _MATTERS[difference.setting] in {None, difference.found}:
+                unfit.append(difference)
+            else:
+                log.warning("%s", difference)
+        missing = [difference.topic for difference in unfit if difference.setting == "partitions"]
+        if missing:
+            raise SettingsError(f"the broker has no topic {', '.join(missing)}: run `outlay topics apply`")
+        if unfit:
+            raise SettingsError("; ".join(map(str, unfit)))
+
+    def _halt(self, reason: str) -> None:
+        if not self._halted.done():
+            self._halted.set_result(reason)
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: the worker must not start like this.
+        Halt: it had to end; an operator decides.
+    """
+    _log_to_stderr(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stopper(stop, number))
+    worker = Worker(settings)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    try:
+        await worker.run(stop)
+    except BaseException:
+        _end_by_itself(1)
+        raise
+    log.info("stopped")
+
+
+def _stopper(stop: asyncio.Event, number: signal.Signals) -> Callable[[], None]:
+    def stop_once() -> None:
+        if not stop.is_set():
+            log.info("%s: stopping", number.name)
+            _end_by_itself(0)
+            stop.set()
+
+    return stop_once
+
+
+def _end_by_itself(code: int) -> None:
+    """See to it that the process ends in time, whatever hangs: what is committed stands, the rest is done again."""
+
+    def end() -> None:
+        log.warning("did not finish within %g s; leaving all the same", _LEAVE_S)
+        sys.stderr.flush()
+        os._exit(code)
+
+    timer = threading.Timer(_LEAVE_S, end)
+    timer.daemon = True
+    timer.start()
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
+    """Do *work* and return True; give it up and return False when *stop* comes first."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+        return doing.done()
+    finally:
+        await _ended(doing)
+        await _ended(stopping)
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.CRITICAL)

@@ -1,0 +1,64 @@
+"""``outlay migrate``, ``outlay topics apply``, ``outlay worker``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+topics = typer.Typer(help="The topics on the broker.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@topics.callback()
+def _topics() -> None:
+    """The topics on the broker."""
+
+
+def migrate() -> None:
+    """Create or update the tables in every database of OUTLAY_DATABASE_URL(S).
+
+    Harmless when there is nothing to do; may run while workers do.
+    """
+    from drivers import settings
+    from drivers.postgres import migrate as migrations
+    from drivers.postgres.schema_version import NEWEST
+    from streams.cli import once
+
+    databases = settings.load().databases
+    for number, url in enumerate(databases):
+        once.run(migrations.migrate(url))
+        name = "the database" if len(databases) == 1 else f"database {number}"
+        print(f"{name} is at revision {NEWEST:04d}")
+
+
+@topics.command()
+def apply(
+    replication: Annotated[
+        int, typer.Option(min=-1, help="Copies of a new topic's partitions; -1: the cluster's default.")
+    ] = -1,
+) -> None:
+    """Create the topics of topics.yaml that do not exist; refuse those that differ.
+
+    A topic that exists is never changed: its settings are decisions about data that is already there.
+    """
+    from drivers import settings
+    from drivers import topics as listed
+    from drivers.kafka import admin
+    from streams.cli import once
+
+    kafka = settings.load().kafka
+    wanted = listed.load().topics
+    for applied in once.run(once.with_tries(lambda: admin.apply(wanted, kafka, replication=replication))):
+        print(f"{applied.topic}: {'created' if applied.created else 'is as it should be'}")
+
+
+def worker() -> None:
+    """Read cost records, keep totals, publish facts, until SIGTERM or SIGINT.
+
+    Any number of workers share the partitions. Without a broker or database it waits and says so. /metrics answers
+    at OUTLAY_METRICS_HOST:OUTLAY_METRICS_PORT (127.0.0.1:9464).
+    """
+    from drivers import settings
+    from streams import app
+
+    app.run_worker(settings.load())
