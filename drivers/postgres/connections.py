@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from drivers.postgres.errors import translate
 from engines.core.errors import OutlayError, SettingsError, Transient
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.SQLAlchemyError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,16 @@ class Connections:
                 raw: Raw = await asyncpg.connect(dsn, server_settings=settings, timeout=limits.connect_s)
             except ValueError as error:  # asyncpg's word for a URL it cannot read
                 raise SettingsError(f"database URL: {error}") from error
-            if setup:
-                await raw.execute(setup)
+            try:
+                if setup:
+                    await raw.execute(setup)
+            except BaseException:
+                raw.terminate()
+                raise
             return raw
 
         self._limits = limits
+        self._abandoned: set[asyncio.Task[None]] = set()
         self._engine = _engine(connect, pool_size, limits)
 
     @asynccontextmanager
@@ -132,15 +138,31 @@ class Connections:
             raise known from error
 
     async def close(self) -> None:
-        """Close what is not lent."""
+        """Close everything; nothing may be lent."""
+        await asyncio.gather(*self._abandoned)
         await self._engine.dispose()
 
     async def _connect(self, doing: str) -> AsyncConnection:
+        # In a task of its own: whoever is cancelled while it connects must not leave half a connection behind.
+        connecting = asyncio.create_task(self._open())
         try:
-            return await self._engine.connect()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            abandoned = asyncio.create_task(_give_back(connecting))
+            self._abandoned.add(abandoned)
+            abandoned.add_done_callback(self._abandoned.discard)
+            raise
+        except UNREACHABLE as error:
             # Whatever keeps us from a connection has nothing to do with the data: waiting is right.
             raise Transient(f"database, {doing}: {error}" if str(error) else f"database, {doing}: {error!r}") from error
+
+    async def _open(self) -> AsyncConnection:
+        return await self._engine.connect()
+
+
+async def _give_back(connecting: asyncio.Task[AsyncConnection]) -> None:
+    with suppress(OutlayError, *UNREACHABLE):
+        await (await connecting).close()
 
 
 def libpq_url(url: str) -> str:
@@ -175,11 +197,8 @@ def _engine(connect: object, pool_size: int, limits: PostgresLimits) -> AsyncEng
 
 
 async def _discard(connection: AsyncConnection) -> None:
-    if not connection.invalidated:
-        lent = (await connection.get_raw_connection()).driver_connection
-        if lent is not None:
-            lent.terminate()  # at once and without a word: the server rolls back when the socket is gone
-        await connection.invalidate()
+    """Close for good: with a word to the server, so that it rolls back at once, or after two seconds without."""
+    await connection.invalidate()
     await connection.close()
 
 

@@ -115,6 +115,31 @@ async def test_a_cancelled_commit_leaves_nothing_behind(postgres_store: Postgres
     assert await postgres_store.commit(batch(claimed, pages=[(key, b"")])) is True
 
 
+async def test_a_commit_cancelled_at_any_instant_happens_whole_or_not_at_all(
+    postgres_store: PostgresStore, observer: Raw
+) -> None:
+    row = replace(await postgres_store.claim(TP, LOG), released=False)
+    key = PageKey("t", "cost.day", 0)
+    cancelled = 0
+    for instant in range(40):
+        following = batch(row, {"next_offset": row.next_offset + 1}, pages=[(key, b"%d" % (row.next_offset + 1))])
+        committing = asyncio.create_task(postgres_store.commit(following))
+        await asyncio.wait([committing], timeout=instant / 4000)
+        committing.cancel()
+        await asyncio.wait([committing])
+        cancelled += committing.cancelled()
+        await observer.execute(HOLD)  # waits for what may still be on its way
+        found = await postgres_store.read_position(TP)
+        assert found is not None
+        assert found in (row, following.position)
+        assert await postgres_store.load_pages(TP, [key]) == (
+            {} if found.next_offset == LOG.start else {key: b"%d" % found.next_offset}
+        )
+        row = found
+    assert cancelled
+    await until(observer, BUSY, found=False)
+
+
 async def test_a_connection_lost_in_a_call_is_transient(postgres_store: PostgresStore, observer: Raw) -> None:
     claimed = await postgres_store.claim(TP, LOG)
     async with observer.transaction():

@@ -87,7 +87,7 @@ def _state() -> None:
         sa.Column("as_of", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("partition", "topic", "kind", "bucket", "tenant_id", "page"),
     )
-    op.create_index("pages_as_of", "pages", ["partition", "topic", "as_of"])
+    op.create_index("pages_as_of", "pages", ["as_of", "partition", "topic"])
     op.create_table(
         "id_blocks",
         sa.Column("partition", sa.Integer(), nullable=False),
