@@ -145,8 +145,9 @@ class ChunkReader:
             cursor, records = drained.get(where, (current, []))
             if current is None or cursor is not current:
                 continue  # revoked, or sought since it was drained
-            await self._fill(where, records)
-            found += self._chunks(wanted[where], self._state(where), records)
+            size = await self._fill(where, records)
+            cuts = self._cuts(records) if size > self._limits.value_bytes else []
+            found += self._chunks(wanted[where], self._state(where), records, cuts)
         if not found:
             self._raise_failure()
         return found
@@ -184,30 +185,32 @@ class ChunkReader:
             return await draining
         return {}
 
-    async def _fill(self, where: KafkaTopicPartition, records: list[Record]) -> None:
-        """Drain more of what has been fetched until a chunk is full; never suspends, so no seek comes between."""
+    async def _fill(self, where: KafkaTopicPartition, records: list[Record]) -> int:
+        """Drain more of what has been fetched until a chunk is full, and return its bytes of values.
+
+        Never suspends, so no seek comes between.
+        """
         size, largest, known = 0, 1, 0
         while True:
-            for record in records[known:]:
-                length = len(record.value or b"")
-                size += length
-                largest = max(largest, length)
+            sizes = [len(record.value or b"") for record in (records[known:] if known else records)]
+            size += sum(sizes)
+            largest = max(largest, max(sizes, default=0))
             known = len(records)
             room = min(self._limits.records - known, (self._limits.value_bytes - size) // largest)
             if room <= 0:
-                return
+                return size
             step = room if known else _PROBE_RECORDS
             try:
                 more = await self._consumer.getmany(where, timeout_ms=0, max_records=min(step, self._limits.records))
             except (KafkaError, ConsumerStoppedError) as error:
                 self._failure = error
-                return
+                return size
             if not more:
-                return
+                return size
             records += more[where]
 
-    def _chunks(self, tp: TopicPartition, state: Any, records: list[Record]) -> list[Fetched]:  # noqa: ANN401 -- see above
-        """Return *records* as chunks, an empty one when only the position moved or the end of the log is due."""
+    def _chunks(self, tp: TopicPartition, state: Any, records: list[Record], cuts: list[int]) -> list[Fetched]:  # noqa: ANN401 -- see above
+        """Return *records* as chunks, cut at *cuts*; an empty one if only the position moved or the end is due."""
         cursor = self._cursors[tp]
         if not state.has_valid_position:
             return []
@@ -216,10 +219,10 @@ class ChunkReader:
         if not records and end == cursor.position and not due:
             return []
         found = []
-        for this, following in pairwise([0, *self._cuts(records), len(records)]):
+        for this, following in pairwise([0, *cuts, len(records)]):
             last = following == len(records)
             chunk_end = end if last else records[following].offset
-            part = records[this:following]
+            part = records[this:following] if cuts else records
             chunk = Chunk(*tp, cursor.position, chunk_end, part, end_of_log_ms if last else None)
             cursor.position = chunk_end
             found.append(Fetched(chunk, cursor.seek_number))
@@ -228,13 +231,13 @@ class ChunkReader:
         return found
 
     def _cuts(self, records: Sequence[Record]) -> list[int]:
-        """Return where further chunks must begin so that none has too many records or bytes."""
+        """Return where further chunks must begin so that none has too many bytes; there are few enough records."""
         cuts: list[int] = []
         size, first = 0, 0
         for at, record in enumerate(records):
             length = len(record.value or b"")
             size += length
-            if at > first and (size > self._limits.value_bytes or at - first >= self._limits.records):
+            if at > first and size > self._limits.value_bytes:
                 cuts.append(at)
                 size, first = length, at
         return cuts

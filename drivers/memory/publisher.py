@@ -26,7 +26,9 @@ class MemoryPublisher:
             await self._suspend("publish:before")
         for row in rows:
             if len(row.value or b"") > self._value_bytes_max:
-                raise DataRefused(f"{row.topic}, outbox row {row.seq}: value of {len(row.value or b'')} bytes")
+                raise DataRefused(
+                    f"{row.topic}, outbox row {row.seq}, value of {len(row.value or b'')} bytes: too large"
+                )
             n = self._log.partitions(row.topic)
             partition = row.partition % n if row.route is None else partition_of(row.route, n)
             self._log.append(TopicPartition(row.topic, partition), row.value, key=row.key, headers=row.headers)
