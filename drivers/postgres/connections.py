@@ -16,7 +16,7 @@ import sqlalchemy.exc
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from drivers.postgres.errors import translate
+from drivers.postgres.errors import said, translate
 from engines.core.errors import OutlayError, SettingsError, Transient
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -154,7 +154,7 @@ class Connections:
             raise
         except UNREACHABLE as error:
             # Whatever keeps us from a connection has nothing to do with the data: waiting is right.
-            raise Transient(f"database, {doing}: {error}" if str(error) else f"database, {doing}: {error!r}") from error
+            raise Transient(said(error, doing)) from error
 
     async def _open(self) -> AsyncConnection:
         return await self._engine.connect()

@@ -26,7 +26,7 @@ def translate(error: BaseException, doing: str) -> OutlayError | None:
         error: as asyncpg or SQLAlchemy raised it.
         doing: what was tried, for the message.
     """
-    message = f"database, {doing}: {_text(error)}"
+    message = said(error, doing)
     for cause in _causes(error):
         if isinstance(cause, asyncpg.DataError):
             return DataRefused(message)
@@ -40,6 +40,14 @@ def translate(error: BaseException, doing: str) -> OutlayError | None:
         if isinstance(cause, sqlalchemy.exc.TimeoutError | sqlalchemy.exc.DisconnectionError):
             return Transient(message)
     return None
+
+
+def said(error: BaseException, doing: str) -> str:
+    """Return one line that tells what failed and, in the words of whoever noticed first, why."""
+    *_, first = _causes(error)
+    if isinstance(first, TimeoutError) and not str(first):
+        return f"database, {doing}: no answer within the time limit"
+    return f"database, {doing}: {str(first).splitlines()[0] if str(first) else type(first).__name__}"
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -66,9 +74,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while seen is not None:
         yield seen
         seen = seen.__cause__
-
-
-def _text(error: BaseException) -> str:
-    if isinstance(error, TimeoutError) and not str(error):
-        return "no answer within the time limit"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
