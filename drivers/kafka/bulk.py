@@ -11,7 +11,6 @@ import asyncio
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -33,6 +32,7 @@ from drivers.kafka.producers import abandon
 from engines.core.errors import SettingsError, Transient
 
 _BATCH_BYTES = 256 << 10
+_CONNECT_S = 10.0
 _IN_FLIGHT = 2
 """Batches of a partition handed over: one on its way, one next."""
 _VALUE_BYTES_MAX = 64 << 20
@@ -109,12 +109,9 @@ class BulkProducer(Generic[TagT]):
             SettingsError: there is no such topic, or we may not write.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(_CONNECT_S):
                 await self._connect()
-                cluster = await self._producer.client.fetch_all_metadata()  # asking for a topic by name may make it
-                if self._topic not in cluster.topics():
-                    raise SettingsError(f"there is no topic {self._topic!r}: `outlay topics apply` makes Outlay's own")
-                return len(await self._producer.partitions_for(self._topic))
+                return await self._partitions()
         except BaseException as error:
             await self.close()
             if isinstance(error, _FORBIDDEN):
@@ -179,11 +176,17 @@ class BulkProducer(Generic[TagT]):
         )
         await self._producer.start()
 
+    async def _partitions(self) -> int:
+        cluster = await self._producer.client.fetch_all_metadata()  # asking for a topic by name may make it
+        if self._topic not in cluster.topics():
+            raise SettingsError(f"there is no topic {self._topic!r}: `outlay topics apply` makes Outlay's own")
+        return len(await self._producer.partitions_for(self._topic))
+
     async def _reconnect(self) -> None:
         """Take a new producer: one that had a batch refused has a hole in its sequence and never recovers."""
         await self.close()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(_CONNECT_S):
                 await self._connect()
         except (KafkaError, OSError, TimeoutError) as error:
             raise Transient(f"Kafka at {self._connection.bootstrap_servers}: {_reason(error)}") from error
@@ -264,7 +267,8 @@ class BulkProducer(Generic[TagT]):
         except TimeoutError as error:
             raise Transient(f"Kafka has acknowledged nothing for {self._timeout_s:g} s") from error
         except KafkaError as error:
-            return error
+            failure: BaseException = error
+            return failure
         return None
 
     def _copied(self, batch: _Batch[TagT]) -> _Batch[TagT]:
@@ -280,6 +284,4 @@ def _reason(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return "larger than the topic allows"
-    with suppress(AttributeError):
-        return str(error.description) if not error.args and error.description else str(error)  # type: ignore[attr-defined]
     return str(error) or type(error).__name__

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from engines.core.errors import OutlayError, SettingsError
-from streams.cli import operate, positions, replay, status
+from streams.cli import operate, positions, publish, replay, status
 
 FAILED = 1
 USAGE = 2
@@ -31,6 +31,7 @@ app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)
 app.command()(status.status)
 app.add_typer(positions.positions, name="positions")
+app.command()(publish.publish)
 app.command()(replay.replay)
 
 
