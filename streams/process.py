@@ -108,8 +108,7 @@ async def _close_day(claim: Claim, day: int) -> None:
         tenants = await _next_tenants(claim, kind, buckets, here, cursor)
         if not tenants:
             return
-        await claim.ensure(partial(claim.domain.close_missing, state.cache, day, tenants))
-        await claim.ensure(partial(state.cache.unknown, _stale_of(claim, day, tenants)))
+        await claim.ensure(partial(_close_unknown, claim, day, tenants))
         claim.check()
         effects = claim.domain.close(state.cache, day, tenants)
         rows: list[TableRow] = state.cache.project(_stale_of(claim, day, tenants), state.folded.next_offset)
@@ -117,6 +116,15 @@ async def _close_day(claim: Claim, day: int) -> None:
         claim.committer.wake()
         await asyncio.sleep(0)
         await claim.committer.room()
+
+
+def _close_unknown(claim: Claim, day: int, tenants: Sequence[str]) -> set[PageKey]:
+    """Return what is not known of all that closing *day* reads and projects.
+
+    Asked for at once: while one part is loaded, a commit may drop clean pages of another.
+    """
+    cache = claim.state.cache
+    return {*claim.domain.close_missing(cache, day, tenants), *cache.unknown(_stale_of(claim, day, tenants))}
 
 
 async def _next_tenants(claim: Claim, kind: str, buckets: range, here: Sequence[str], cursor: str | None) -> list[str]:
