@@ -61,7 +61,7 @@ class Committer:
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._projection_due_ms = 0
+        self._projection_due_s = 0.0  # in the loop's time: a clock that is set must not put projections off
         self._hold: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._cursor_ripe = False
@@ -138,7 +138,7 @@ class Committer:
 
     def _come_back_for_projections(self) -> None:
         if self._state.cache.stale and self._tick is None:
-            wait_s = max(0.0, (self._projection_due_ms - self._clock.now_ms()) / 1000) + 0.001
+            wait_s = max(0.0, self._projection_due_s - asyncio.get_running_loop().time()) + 0.001
             self._tick = asyncio.get_running_loop().call_later(wait_s, self._projections_due)
 
     def _projections_due(self) -> None:
@@ -157,7 +157,7 @@ class Committer:
         return self._state.dirty or cursor_moved or (bool(self._state.cache.stale) and self._projection_due())
 
     def _projection_due(self) -> bool:
-        return self._everything or self._clock.now_ms() >= self._projection_due_ms
+        return self._everything or asyncio.get_running_loop().time() >= self._projection_due_s
 
     async def _commit_once(self) -> None:
         project = await self._to_project()
@@ -166,15 +166,16 @@ class Committer:
         if self._hold is not None:
             self._hold.cancel()
         self._hold, self._cursor_ripe = None, False
-        started_ms = self._clock.now_ms()
+        started_s = asyncio.get_running_loop().time()
         batch = self._state.seal(project)
         self.make_room()
         await self._commit(batch)
-        now_ms = self._clock.now_ms()
-        self.times.last_commit_ms, self.times.last_took_ms = now_ms, now_ms - started_ms
+        now_s = asyncio.get_running_loop().time()
+        took_s = now_s - started_s
+        self.times.last_commit_ms, self.times.last_took_ms = self._clock.now_ms(), int(took_s * 1000)
         if project:
-            rest_ms = (now_ms - started_ms) / self._limits.projection_share
-            self._projection_due_ms = now_ms + int(max(self._limits.projection_every_s * 1000, rest_ms))
+            rest_s = took_s / self._limits.projection_share
+            self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
         self._state.cache.sealed_committed()
         self._outbox.add(batch.outbox)
         self._committed(batch)
