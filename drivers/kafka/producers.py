@@ -22,10 +22,13 @@ async def abandon(producer: Any) -> None:  # noqa: ANN401 -- aiokafka ships no t
     for batch in [*chain(*held._batches.values()), *held._pending_batches]:  # noqa: SLF001 -- see above
         batch.done_noack()
     sender = producer._sender.sender_task  # noqa: SLF001 -- see above
+    if sender is not None:
+        sender.remove_done_callback(producer._sender._fail_all)  # noqa: SLF001 -- it tells those who wait; nobody does
+        sender.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        sender.cancel()
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(_ABANDON_S):
             await producer.client.close()
             if sender is not None:
-                sender.cancel()
                 await asyncio.wait({sender})
             await producer.stop()
