@@ -91,8 +91,8 @@ async def _next_day(claim: Claim, first: int, last: int) -> int | None:
     kind, buckets = claim.domain.close_scope(first)
     _, last_buckets = claim.domain.close_scope(last)
     span = range(buckets.start, last_buckets.stop)
+    here = claim.state.cache.first_bucket(kind, span)  # first, for a commit may take a page from here to there
     stored = await claim.first_bucket(kind, span)
-    here = claim.state.cache.first_bucket(kind, span)
     found = [bucket for bucket in (stored, here) if bucket is not None]
     if not found:
         return None
