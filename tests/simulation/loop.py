@@ -42,7 +42,7 @@ class SimLoop(asyncio.BaseEventLoop):
     """
 
     def __init__(
-        self, seed: int, *, steps_max: int = 2_000_000, trace: Callable[[float, str, str], None] | None = None
+        self, seed: int, *, steps_max: int = 200_000, trace: Callable[[float, str, str], None] | None = None
     ) -> None:
         super().__init__()
         self.steps = 0

@@ -31,7 +31,8 @@ from tests.strategies import make_stream
 
 STORM_S = 120.0
 DAYS_AFTER = 3
-START_MS = 1_600_000_000_000
+START_MS = {True: 1_600_000_000_000, False: 1_800_000_000_000}
+"""Where the clock starts, by whether the stream is live: before its first event, or after its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def simulate(
         plan.seed, Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
     )
     topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
-    world = World(plan, loop, topics, START_MS, Worker, tables, tell or (lambda _line: None))
+    world = World(plan, loop, topics, START_MS[plan.live], Worker, tables, tell or (lambda _line: None))
     found: list[str] = []
     try:
         loop.run(_main(world, placed(stream, plan.partitions)))
@@ -104,8 +105,9 @@ def simulate(
     except SimulationError as error:
         found = [f"{type(error).__name__}: {error}"]
     finally:
+        found += [*world.group.failures, *world.halts]
         loop.tear_down()
-    found += [*loop.failures, *world.group.failures, *world.halts]
+    found += loop.failures
     return Result(plan, found, world.weather.struck, loop.steps, len(stream))
 
 

@@ -76,7 +76,8 @@ class Weather:
         return result
 
     async def wait_for(self, service: Service) -> None:
-        """Return when *service* is back, for those who only read."""
+        """Return when *service* is back, for those who only read; they always suspend."""
+        await asyncio.sleep(self.random.choice(_LATENCIES))
         if self._away(service):
             await asyncio.sleep(service.away_until - self._loop.time())
 
