@@ -71,6 +71,6 @@ def _by_state(state: str, message: str) -> OutlayError | None:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
-    while seen is not None:
+    while isinstance(seen, Exception):  # a time limit is caused by a cancellation, which says nothing
         yield seen
         seen = seen.__cause__

@@ -1,6 +1,7 @@
-"""What the command line reads and the one thing it writes: how far, how much, what stands, and ``accept``.
+"""The projections, read back: totals, anomalies that stand, snapshot lines.
 
-Every function takes a ``Database``; each call is one transaction. Raises Transient when the database is away.
+Every function takes a ``Database``, reads one moment of it, and raises Transient when the database is away. For
+positions see ``drivers.postgres.operator``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping, text
 
-from drivers.claims import TopicPin
 from drivers.postgres import schema_version
-from drivers.postgres import statements as sql
 from drivers.postgres.connections import Connections, PostgresLimits
-from drivers.postgres.positions import position_of
-from engines.core.model import Position, TopicPartition
 
 PAGE_OF_ROWS = 5000
 READ_LIMITS = PostgresLimits(statement_s=600, call_s=3600, idle_in_transaction_s=600)
@@ -100,39 +97,6 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def list_positions(database: Database) -> list[Position]:
-    """Return all position rows, by topic and partition."""
-    async with database.connections.raw("reading positions") as connection:
-        return [position_of(row) for row in await connection.fetch(_POSITIONS)]
-
-
-async def topic_pins(database: Database) -> list[TopicPin]:
-    """Return what is pinned of each topic, by name."""
-    query = "SELECT topic, partitions, cluster_id, topic_id FROM topics ORDER BY topic"
-    async with database.connections.raw("reading topics") as connection:
-        return [TopicPin(*row) for row in await connection.fetch(query)]
-
-
-async def accept_position(database: Database, tp: TopicPartition, offset: int, pin: TopicPin) -> Position:
-    """Make the partition go on at *offset* of the log that *pin* names, and return the new row.
-
-    State and counts stay; records counted before are known by their identities. Epoch and version grow, so that
-    whoever owns the partition now drops it. Going back, pages count as projected before *offset* only, so that
-    every projection row is written again.
-    """
-    values = (tp.partition, tp.topic, pin.cluster_id, pin.topic_id, offset)
-    async with database.connections.raw(f"accepting {tp.topic}/{tp.partition}") as connection:
-        await connection.execute("BEGIN")
-        await connection.execute(_REPIN, tp.topic, pin.partitions, pin.cluster_id, pin.topic_id)
-        await connection.execute(sql.FIRST_POSITION, *values)
-        row = await connection.fetchrow(_ACCEPT, *values)
-        await connection.execute(_CLAMP_PAGES, tp.partition, tp.topic, offset)
-        await connection.execute("COMMIT")
-    if row is None:
-        raise LookupError(f"{tp.topic}/{tp.partition}: its row was deleted meanwhile")
-    return position_of(row)
-
-
 async def totals_by_day(database: Database) -> list[DayTotal]:
     """Return one total per tenant and UTC day, by day and tenant."""
     async with database.connections.raw("reading totals") as connection:
@@ -197,23 +161,6 @@ def _snapshot_line(row: RowMapping) -> SnapshotLine:
 def _int(value: Decimal | None) -> int | None:
     return None if value is None else int(value)
 
-
-_POSITIONS = "SELECT " + sql.POSITION_COLUMNS + " FROM positions ORDER BY topic, partition"  # noqa: S608 constants
-
-_REPIN = """
-INSERT INTO topics (topic, partitions, cluster_id, topic_id) VALUES ($1, $2, $3, $4)
-ON CONFLICT (topic) DO UPDATE
-SET partitions = excluded.partitions, cluster_id = excluded.cluster_id, topic_id = excluded.topic_id
-"""
-
-_ACCEPT = (
-    "UPDATE positions SET cluster_id = $3, topic_id = $4, next_offset = $5::bigint,"  # noqa: S608 constants
-    " projected = least(projected, $5::bigint - 1),"
-    " epoch = epoch + 1, version = version + 1, attempt_offset = NULL, attempt_limit = NULL, attempt_until = NULL,"
-    " attempt_tries = NULL WHERE partition = $1 AND topic = $2 RETURNING " + sql.POSITION_COLUMNS
-)
-
-_CLAMP_PAGES = "UPDATE pages SET as_of = $3 WHERE partition = $1 AND topic = $2 AND as_of > $3"
 
 _TOTALS = """
 SELECT (window_start AT TIME ZONE 'UTC')::date AS day, tenant_id, requests, unpriced_requests, input_tokens,

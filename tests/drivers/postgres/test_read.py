@@ -1,32 +1,26 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from drivers.claims import TopicPin
 from drivers.postgres.connections import Raw
 from drivers.postgres.read import (
     Database,
-    accept_position,
     iterate_snapshots,
-    list_positions,
     opened,
     read_current_anomalies,
-    topic_pins,
     totals_by_day,
 )
 from drivers.postgres.store import PostgresStore
-from engines.core.errors import PositionRefused, SettingsError
-from engines.core.model import PageKey, Position, TopicPartition
+from engines.core.errors import SettingsError
+from engines.core.model import Position
 from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_contract import LOG, TP, batch, message, moved
 
 DAY = 20_454  # 2026-01-01
 DAY_US = 86_400_000_000
-PIN = TopicPin("costs", 12, "cluster", "new topic")
 
 
 @pytest.fixture
@@ -45,17 +39,6 @@ async def test_reading_needs_the_tables(database_url: str) -> None:
     with pytest.raises(SettingsError, match="outlay migrate"):
         async with opened(database_url):
             pass
-
-
-async def test_positions_and_pins_are_listed(database: Database, postgres_store: PostgresStore) -> None:
-    for tp in (TopicPartition("runs", 0), TopicPartition("costs", 10), TopicPartition("costs", 9)):
-        await postgres_store.claim(tp, LOG)
-    listed = await list_positions(database)
-    assert [(row.topic, row.partition) for row in listed] == [("costs", 9), ("costs", 10), ("runs", 0)]
-    assert await topic_pins(database) == [
-        TopicPin("costs", 12, "cluster", "topic"),
-        TopicPin("runs", 12, "cluster", "topic"),
-    ]
 
 
 async def test_a_line_tells_status_version_and_deviation(database: Database, postgres_store: PostgresStore) -> None:
@@ -157,53 +140,3 @@ async def test_progress_reads_like_a_sentence(observer: Raw, postgres_store: Pos
     assert (row["topic"], row["partition"], row["next_offset"], row["unpublished_messages"]) == ("costs", 3, 7, 2)
     assert row["utc"] == datetime(2026, 1, 1, 0, 0, 0, 1)  # noqa: DTZ001 as the server says it, in UTC
     assert row["closed_through"] == date(2025, 12, 31)
-
-
-async def test_accepting_lets_a_refused_partition_go_on(database: Database, postgres_store: PostgresStore) -> None:
-    before = await committed(postgres_store, {"next_offset": 90, "projected": 90, "counts": {"accepted": 9}})
-    recreated = replace(LOG, topic_id="new topic", start=0, end=40)
-    with pytest.raises(PositionRefused):
-        await postgres_store.claim(TP, recreated)
-    accepted = await accept_position(database, TP, 10, PIN)
-    assert accepted == replace(
-        before,
-        next_offset=10,
-        topic_id="new topic",
-        projected=9,
-        epoch=before.epoch + 1,
-        version=before.version + 1,
-    )
-    assert await postgres_store.commit(batch(before)) is False
-    assert (await postgres_store.claim(TP, recreated)).next_offset == 10
-    assert await topic_pins(database) == [PIN]
-
-
-async def test_accepting_one_partition_accepts_no_other(database: Database, postgres_store: PostgresStore) -> None:
-    other = TopicPartition("costs", 4)
-    await postgres_store.claim(other, LOG)
-    await postgres_store.claim(TP, LOG)
-    await accept_position(database, TP, 10, PIN)
-    with pytest.raises(PositionRefused, match="topic id"):
-        await postgres_store.claim(other, replace(LOG, topic_id="new topic"))
-
-
-async def test_after_going_back_every_page_is_projected_again(
-    database: Database, postgres_store: PostgresStore
-) -> None:
-    key, other = PageKey("t", "cost.day", 0), PageKey("u", "cost.day", 0)
-    await committed(postgres_store, {"next_offset": 50, "projected": 50}, pages=[(key, b"1"), (other, b"2")])
-    accepted = await accept_position(database, TP, 10, PIN)
-    assert await postgres_store.stale_pages(TP, accepted.projected) == [(key, 10), (other, 10)]
-
-
-async def test_going_forward_leaves_projections_alone(database: Database, postgres_store: PostgresStore) -> None:
-    await committed(postgres_store, {"next_offset": 50, "projected": 50}, pages=[(PageKey("t", "cost.day", 0), b"1")])
-    accepted = await accept_position(database, TP, 80, PIN)
-    assert accepted.projected == 50
-    assert await postgres_store.stale_pages(TP, accepted.projected) == []
-
-
-async def test_a_partition_never_claimed_can_be_accepted(database: Database, postgres_store: PostgresStore) -> None:
-    accepted = await accept_position(database, TP, 10, PIN)
-    assert (accepted.next_offset, accepted.epoch, accepted.counts) == (10, 1, {})
-    assert (await postgres_store.claim(TP, replace(LOG, topic_id="new topic"))).next_offset == 10

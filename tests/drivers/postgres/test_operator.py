@@ -1,0 +1,107 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drivers.claims import TopicPin
+from drivers.postgres.connections import PostgresLimits
+from drivers.postgres.operator import PositionTable
+from drivers.postgres.store import PostgresStore
+from engines.core.errors import PositionRefused, SettingsError, Transient
+from engines.core.model import Attempt, IdBlock, PageKey, Position, TopicPartition
+from tests.drivers.store_contract import LOG, TP, batch, message, moved
+
+RECREATED = replace(LOG, topic_id="new topic", start=0, end=40)
+
+
+@pytest.fixture
+async def table(tables: str) -> AsyncIterator[PositionTable]:
+    table = PositionTable(tables, PostgresLimits())
+    yield table
+    await table.close()
+
+
+async def committed(store: PostgresStore, changes: dict[str, Any], **contents: Any) -> Position:
+    claimed = replace(await store.claim(TP, LOG), released=False)
+    assert await store.commit(batch(claimed, changes, **contents))
+    return moved(claimed, **changes)
+
+
+async def test_positions_and_pins_are_listed(table: PositionTable, postgres_store: PostgresStore) -> None:
+    for tp in (TopicPartition("runs", 0), TopicPartition("costs", 10), TopicPartition("costs", 9)):
+        await postgres_store.claim(tp, LOG)
+    held, pins = await table.read()
+    assert [one.position.tp for one in held] == [("costs", 9), ("costs", 10), ("runs", 0)]
+    assert pins == [TopicPin("costs", 12, "cluster", "topic"), TopicPin("runs", 12, "cluster", "topic")]
+
+
+async def test_unpublished_messages_are_counted_by_topic(table: PositionTable, postgres_store: PostgresStore) -> None:
+    rows = [message(1), message(2), message(3, topic="late-records"), message(4)]
+    await committed(postgres_store, {"outbox_seq": 4, "published": 1}, outbox=rows)
+    held, _ = await table.read()
+    assert [one.unpublished for one in held] == [{"cost-anomaly-facts": 2, "late-records": 1}]
+
+
+async def test_reading_needs_tables_a_login_and_a_server(database_url: str) -> None:
+    address = database_url.rpartition("@")[2]
+    for url, expected in (
+        (database_url, SettingsError),
+        (f"postgresql://no_such_user@{address}", SettingsError),
+        ("postgresql://outlay@127.0.0.1:1/outlay", Transient),
+    ):
+        table = PositionTable(url, PostgresLimits())
+        with pytest.raises(expected):
+            await table.read()
+        await table.close()
+
+
+async def test_accepting_lets_a_refused_partition_go_on(table: PositionTable, postgres_store: PostgresStore) -> None:
+    changes = {"next_offset": 90, "projected": 90, "counts": {"accepted": 9}, "attempt": Attempt(90, 1, 95, 2)}
+    before = await committed(postgres_store, changes)
+    with pytest.raises(PositionRefused):
+        await postgres_store.claim(TP, RECREATED)
+    accepted = await table.accept(TP, RECREATED, 10)
+    assert accepted is not None
+    assert accepted == await postgres_store.read_position(TP)
+    assert (accepted.next_offset, accepted.topic_id, accepted.counts) == (10, "new topic", {"accepted": 9})
+    assert accepted.attempt is None
+    assert await postgres_store.commit(batch(before)) is False
+    assert (await postgres_store.claim(TP, RECREATED)).epoch == before.epoch + 2
+
+
+async def test_accepting_one_partition_accepts_no_other(table: PositionTable, postgres_store: PostgresStore) -> None:
+    other = TopicPartition("costs", 4)
+    await postgres_store.claim(other, LOG)
+    await postgres_store.claim(TP, LOG)
+    await table.accept(TP, RECREATED, 10)
+    with pytest.raises(PositionRefused, match="topic id"):
+        await postgres_store.claim(other, RECREATED)
+
+
+async def test_a_partition_never_claimed_cannot_be_accepted(
+    table: PositionTable, postgres_store: PostgresStore
+) -> None:
+    assert await table.accept(TP, RECREATED, 10) is None
+    assert await table.read() == ([], [])
+    assert (await postgres_store.claim(TP, LOG)).epoch == 1
+
+
+async def test_after_going_back_no_page_is_taken_for_projected(
+    table: PositionTable, postgres_store: PostgresStore
+) -> None:
+    old, new = PageKey("old", "cost.day", 0), PageKey("new", "cost.day", 0)
+    await committed(postgres_store, {"next_offset": 50, "projected": 50}, pages=[(old, b"1")])
+    await table.accept(TP, RECREATED, 10)
+    claimed = await postgres_store.claim(TP, RECREATED)
+    assert await postgres_store.commit(batch(claimed, {"next_offset": 20}, pages=[(new, b"2")]))
+    found = await postgres_store.stale_pages(TP, claimed.projected)
+    assert {key for key, _ in found} == {old, new}
+
+
+async def test_after_going_back_no_identity_is_lost(table: PositionTable, postgres_store: PostgresStore) -> None:
+    await committed(postgres_store, {"next_offset": 20}, id_blocks=[IdBlock(1, 20, b"a" * 20)])
+    await table.accept(TP, RECREATED, 10)
+    claimed = await postgres_store.claim(TP, RECREATED)
+    assert await postgres_store.commit(batch(claimed, {"next_offset": 20}, id_blocks=[IdBlock(1, 20, b"b" * 20)]))
+    assert await postgres_store.load_ids(TP, None) == [IdBlock(1, 20, b"a" * 20 + b"b" * 20)]
