@@ -124,6 +124,11 @@ class LineReader:
         self._room.release()
         self._blocks.put_nowait(None)
 
+    def close(self) -> None:
+        """Close the files if nothing was taken of them; what is being read is closed by whoever reads."""
+        if self._thread is None:
+            self._close()
+
     def place(self, line: Line) -> str:
         """Return ``file:line`` as compilers write it."""
         name = self.names[line.source]
@@ -142,8 +147,13 @@ class LineReader:
         except InputUnreadable as error:
             last = error
         finally:
+            self._close()
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._blocks.put_nowait, last)
+
+    def _close(self) -> None:
+        for source in self._sources:
+            source.raw.close()
 
     def _read(self) -> Iterator[list[Line]]:
         if len(self._sources) == 1:
