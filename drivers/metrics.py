@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -51,22 +51,38 @@ class PartitionReading:
     lag_s: float | None
 
 
+class Counter(NamedTuple):
+    """A key of ``Position.counts`` and the metric it is."""
+
+    key: str
+    metric: str
+    text: str
+
+
+class Family(NamedTuple):
+    """Keys of ``Position.counts`` with one prefix, and the metric they are; what follows is the label's value."""
+
+    prefix: str
+    metric: str
+    label: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the keys of ``Position.counts`` mean, given by whoever counts.
 
     Attributes:
+        events: every record read.
         fates: the ends of a record; together they are ``events``.
-        plain: counters of their own, by metric name.
-        families: counters split by what follows the prefix of their keys: metric name → (prefix, label).
         late_nanousd: money of records that came too late to be counted.
     """
 
     events: str
     fates: tuple[str, ...]
-    plain: Mapping[str, str]
-    families: Mapping[str, tuple[str, str]]
     late_nanousd: str
+    counters: tuple[Counter, ...]
+    families: tuple[Family, ...]
 
 
 class PartitionCollector(Collector):
@@ -89,11 +105,8 @@ class PartitionCollector(Collector):
         events = _counter("outlay_events", "Records read from the log, each once.")
         by_fate = _counter("outlay_records", "Records by the one end each of them came to.", "fate")
         late_usd = _counter("outlay_late_usd", "US dollars of records that came too late to be counted.")
-        plain = {key: _counter(f"outlay_{name}", f"Records {name}.") for name, key in names.plain.items()}
-        families = {
-            prefix: _counter(f"outlay_{name}", f"By {label}, since the first record.", label)
-            for name, (prefix, label) in names.families.items()
-        }
+        plain = [(key, _counter(metric, text)) for key, metric, text in names.counters]
+        split = [(prefix, _counter(metric, text, label)) for prefix, metric, label, text in names.families]
         for reading in readings:
             if reading.position is None:
                 continue
@@ -102,13 +115,14 @@ class PartitionCollector(Collector):
             for fate in names.fates:
                 by_fate.add_metric([*place, fate], counts.get(fate, 0))
             late_usd.add_metric(place, counts.get(names.late_nanousd, 0) / NANOUSD_PER_USD)
-            for key, family in plain.items():
+            for key, family in plain:
                 family.add_metric(place, counts.get(key, 0))
-            for prefix, family in families.items():
+            for prefix, family in split:
                 for key, n in counts.items():
                     if key.startswith(prefix):
                         family.add_metric([*place, key.removeprefix(prefix)], n)
-        yield from (events, by_fate, late_usd, *plain.values(), *families.values())
+        yield from (events, by_fate, late_usd)
+        yield from (family for _, family in (*plain, *split))
 
 
 def _gauges(readings: Iterable[PartitionReading]) -> Iterator[Metric]:

@@ -51,8 +51,14 @@ _GC_THRESHOLDS: Final = (100_000, 50, 1_000)
 """State is long-lived and acyclic, so looking through it often costs a third of the throughput (DESIGN §10)."""
 _MATTERS: Final = {"partitions": "0", "message.timestamp.type": None, "cleanup.policy": None}
 """Settings of a topic that make it unfit (which value does; None: any other). The rest is the operator's choice."""
-_LOUD: Final = ("aiokafka", "faust", "mode", "kafka")
-"""They log each try and failure on their own; what matters of it comes out of the ports as one line."""
+_LOUD: Final = {
+    "aiokafka": logging.CRITICAL,
+    "faust": logging.CRITICAL,
+    "mode": logging.CRITICAL,
+    "streams.faust_source": logging.WARNING,
+}
+"""Clients log each try and failure on their own, and what starts and stops under the names of our modules; what
+matters of it comes out of the ports as one line."""
 
 
 class SystemClock:
@@ -289,5 +295,5 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", force=True
     )
-    for name in _LOUD:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.CRITICAL)
+    for name, quiet in _LOUD.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else quiet)

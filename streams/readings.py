@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
-from drivers.metrics import Names, PartitionReading
+from drivers.metrics import Counter, Family, Names, PartitionReading
 from engines.core.errors import Transient
 from engines.core.model import TopicPartition
 from engines.core.ports import Clock
@@ -20,14 +20,17 @@ log = logging.getLogger(__name__)
 NAMES: Final = Names(
     events=fates.EVENTS,
     fates=fates.FATES,
-    plain={fates.CONFLICTING: fates.CONFLICTING, fates.RESTATED: fates.RESTATED},
-    families={
-        "unpriced": ("unpriced.", "reason"),
-        "late": (f"{fates.LATE}.", "reason"),
-        "facts": ("facts.", "type"),
-        "sent": (fates.SENT, "to"),
-    },
     late_nanousd=fates.LATE_NANOUSD,
+    counters=(
+        Counter(fates.CONFLICTING, "outlay_conflicting", "Duplicates whose content differs from the first copy."),
+        Counter(fates.RESTATED, "outlay_restated", "Accepted records of days already closed."),
+    ),
+    families=(
+        Family("unpriced.", "outlay_unpriced", "reason", "Accepted records without a known price."),
+        Family(f"{fates.LATE}.", "outlay_late", "reason", "Records too late to be counted."),
+        Family("facts.", "outlay_facts", "type", "Facts published, each revision once."),
+        Family(fates.SENT, "outlay_messages", "to", "Messages written for each output topic."),
+    ),
 )
 
 LogEnds = Callable[[Collection[TopicPartition]], Awaitable[dict[TopicPartition, int]]]

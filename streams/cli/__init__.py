@@ -32,6 +32,7 @@ app.command()(operate.worker)
 app.command()(status.status)
 app.add_typer(positions.positions, name="positions")
 app.command()(publish.publish)
+app.command()(publish.publish)
 app.command()(replay.replay)
 
 

@@ -28,16 +28,15 @@ def list_(*, as_json: Annotated[bool, typer.Option("--json", help="JSON instead 
     if as_json:
         print(json.dumps(rows, separators=(",", ":"), sort_keys=True))
         return
-    from rich.console import Console
-    from rich.table import Table
+    from streams.cli import wide
 
     if not rows:
         print("No partition has been claimed yet: start `outlay worker`.")
         return
-    table = Table("topic", "partition", "of", *_SHOWN)
+    table = wide.table("topic", "partition", "of", *_SHOWN)
     for row in rows:
         table.add_row(*(str(row[name]) for name in ("topic", "partition", "partitions", *_SHOWN)))
-    Console().print(table)
+    wide.console().print(table)
 
 
 @positions.command()
@@ -55,7 +54,8 @@ def accept(
     """Let a stopped partition go on with the log that is on the broker now.
 
     Pins its cluster id, topic id and number of partitions to the broker's, and keeps the offset unless told otherwise.
-    What was counted stays counted; records read again are duplicates by their ids. A worker notices within seconds.
+    What was counted stays counted; records read again are duplicates by their ids. A stopped partition goes on within
+    seconds; a worker that runs takes the new position up with its next commit.
     """
     from drivers import settings
     from engines.core.model import TopicPartition

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +74,7 @@ def replay(
     else:
         _show(summary, adds_up=adds_up, aside=out is sys.stderr)
     if summary["late"]:
-        print(f"outlay: {summary['late']} records came too late to be counted; --late FILE lists them", file=sys.stderr)
+        print(_late(summary["late"]), file=sys.stderr)
     if not adds_up:
         print(f"outlay: of {lines} events not every one came to exactly one end: this is a bug", file=sys.stderr)
         raise typer.Exit(1)
@@ -88,13 +88,16 @@ async def _play(
     from streams.lines import LineReader
     from streams.replay import Replay
 
-    readers = [LineReader([name]) for name in files]
-    sizes = [reader.total_bytes for reader in readers]
-    total = sum(size or 0 for size in sizes)
     playing = Replay(app.cost_domain(rules), partitions, now_ms, keep_dead=keep_dead)
-    await playing.start()
     lines = done = 0
-    with _progress(None if None in sizes else total) as show:
+    with ExitStack() as held:
+        readers = []
+        for name in files:  # all of them now: one that is not there should not be found out in an hour
+            readers.append(LineReader([name]))
+            held.callback(readers[-1].close)
+        sizes = [reader.total_bytes for reader in readers]
+        show = held.enter_context(_progress(None if None in sizes else sum(size or 0 for size in sizes)))
+        await playing.start()
         for reader, size in zip(readers, sizes, strict=True):
             while block := await reader.take():
                 lines += len(block.lines)
@@ -124,6 +127,12 @@ def summed_up(replayed: Replayed, rules: str) -> dict[str, object]:
         "genai_prices": version("genai-prices"),
         "events_per_second": round(events / replayed.seconds) if replayed.seconds else 0,
     }
+
+
+def _late(n: object) -> str:
+    return (
+        f"outlay: {n} record{'s' if n != 1 else ''} came too late to be counted; --late FILE lists what came too late"
+    )
 
 
 def _refuse_outputs(wanted: Mapping[str, str], files: Sequence[str]) -> None:

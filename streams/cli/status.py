@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Column
-
     from drivers.postgres.operator import Held
     from drivers.settings import Settings
     from engines.core.model import Position, TopicPartition
@@ -115,10 +113,9 @@ def under(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _show(report: dict[str, object]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from streams.cli import wide
 
-    console = Console()
+    console = wide.console()
     lines = report["partitions"]
     published = report["published"]
     assert isinstance(lines, list)  # noqa: S101 built above
@@ -126,7 +123,8 @@ def _show(report: dict[str, object]) -> None:
     if not lines:
         console.print("No partition has been claimed yet: start `outlay worker`.")
         return
-    table = Table("partition", *_right("position", "lag"), "watermark", "closed through", *_right("events", *_COLUMNS))
+    head = ("partition", "position", "lag", "watermark", "closed through", "events", *_COLUMNS)
+    table = wide.table(*head, right=("position", "lag", "events", *_COLUMNS))
     for line in lines:
         table.add_row(
             f"{line['topic']}/{line['partition']}",
@@ -138,7 +136,6 @@ def _show(report: dict[str, object]) -> None:
         )
     totals = [str(sum(line[name] for line in lines)) for name in ("events", *_COLUMNS)]
     lags = [line["lag"] for line in lines]
-    table.add_section()
     table.add_row("all", "", "?" if None in lags else str(sum(lags)), "", "", *totals)
     console.print(table)
     for topic, n in published.items():
@@ -151,9 +148,3 @@ def _show(report: dict[str, object]) -> None:
         console.print(f"THE COUNTS DO NOT ADD UP on {', '.join(wrong)}: this is a bug", style="bold red")
     else:
         console.print("accepted + duplicates + dead + late + forwarded = events, on every partition", highlight=False)
-
-
-def _right(*names: str) -> list[Column]:
-    from rich.table import Column
-
-    return [Column(name, justify="right") for name in names]
