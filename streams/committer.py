@@ -174,7 +174,7 @@ class Committer:
         took_s = now_s - started_s
         self.times.last_commit_ms, self.times.last_took_ms = self._clock.now_ms(), int(took_s * 1000)
         if project:
-            rest_s = took_s / self._limits.projection_share
+            rest_s = min(took_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
         self._state.cache.sealed_committed()
         self._outbox.add(batch.outbox)

@@ -18,6 +18,7 @@ class ShellLimits:
         projection_every_s: shortest time between two writings of projections.
         projection_rows: projection rows per commit, day closes excepted.
         projection_share: largest share of the time that writing projections may take under load.
+        projection_rest_max_s: longest rest after one, however long it took: an outage is no load.
         published_cursor_after_s: how long a moved published cursor waits for other work to travel with.
         publish_rows: outbox rows per call of the publisher.
         idle_margin_s: how far an idle partition's days stay behind the clock, for skew between it and the broker's.
@@ -37,6 +38,7 @@ class ShellLimits:
     projection_every_s: float = 1.0
     projection_rows: int = 4_000
     projection_share: float = 0.1
+    projection_rest_max_s: float = 30.0
     published_cursor_after_s: float = 1.0
     publish_rows: int = 1_000
     idle_margin_s: float = 30.0
