@@ -111,6 +111,8 @@ class Owner:
         except Exception as error:
             log.exception("%s/%s: cannot go on", *self.tp)
             self._deps.halt(f"{self.tp.topic}/{self.tp.partition}: {error}")
+        finally:
+            self._ready.set()
 
     async def _hold_one_claim(self) -> None:
         claim = await self._open_claim()

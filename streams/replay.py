@@ -22,7 +22,7 @@ from engines.core.model import Chunk, Invalid, LogBounds, LogRecord, OutboxRow, 
 from engines.core.ports import ChunkHandler, Domain
 from engines.core.tables import ANOMALIES, SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY
-from engines.cost.anomalies import FACTS_TOPIC, WITHDRAWN
+from engines.cost.anomalies import FACTS_TOPIC, FINAL
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates, process
 from streams.claim import Claim
@@ -30,6 +30,7 @@ from streams.committer import ClaimOver
 from streams.deps import Deps
 from streams.limits import ShellLimits
 from streams.owner import Owner
+from streams.standing import standing
 
 NEVER_S = 1e9
 """A replay writes projections once, at the end."""
@@ -159,6 +160,7 @@ class Replay:
         self._owners = [Owner(TopicPartition(domain.topic, partition), deps) for partition in range(partitions)]
         self._waiting: list[list[LogRecord]] = [[] for _ in range(partitions)]
         self._waiting_bytes = [0] * partitions
+        self._standing: list[tuple[Line, Line]] = []
 
     async def start(self) -> None:
         """Claim every partition."""
@@ -191,6 +193,8 @@ class Replay:
             claim = await self._claim_of(owner)
             await claim.committer.projected()
             await claim.outbox.drained()
+            if last_day is not None:
+                self._standing += await standing(claim, last_day)
         ended = self._end()
         for owner in self._owners:
             await owner.release()
@@ -242,7 +246,8 @@ class Replay:
         for owner in self._owners:
             for name, n in (owner.committed.counts if owner.committed else {}).items():
                 counts[name] = counts.get(name, 0) + n
-        facts = [line for line in self._collected.facts.values() if line["status"] != WITHDRAWN]
+        facts = [line for line in self._collected.facts.values() if line["status"] == FINAL]
+        facts += [fact for _, fact in self._standing]
         by_type: dict[str, int] = {}
         for line in facts:
             by_type[str(line["anomaly_type"])] = by_type.get(str(line["anomaly_type"]), 0) + 1
@@ -269,7 +274,7 @@ class Replay:
             held = newest.get(str(line["anomaly_id"]))
             if held is None or cast("int", held["revision"]) <= cast("int", line["revision"]):
                 newest[str(line["anomaly_id"])] = line
-        return [line for line in newest.values() if line["status"] != WITHDRAWN]
+        return [line for line in newest.values() if line["status"] == FINAL] + [line for line, _ in self._standing]
 
 
 _LINE = next(at for at, column in enumerate(ANOMALIES.columns) if column.name == "line")

@@ -27,7 +27,7 @@ async def persist(what: str, call: Callable[[], Awaitable[T]], limits: ShellLimi
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Transient),
-        wait=wait_exponential_jitter(initial=limits.backoff_s, max=limits.backoff_max_s, jitter=limits.backoff_s),
+        wait=wait_exponential_jitter(multiplier=limits.backoff_s, max=limits.backoff_max_s, jitter=limits.backoff_s),
         sleep=sleep,
         before_sleep=tell,
         reraise=True,

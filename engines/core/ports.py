@@ -209,6 +209,9 @@ class Domain(Protocol):
     def close_scope(self, day: int) -> tuple[str, range]:
         """Return the page kind and buckets whose tenants the close of *day* must visit."""
 
+    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
+        """Return (anomaly line, fact) of what holds on an open *day*, as of now, published so or not."""
+
     def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
         """Return every key under which *tenant_id* may have a page of *day*, whatever its kind."""
 

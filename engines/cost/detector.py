@@ -64,6 +64,20 @@ class CostAnomalyDetector:
         for entity_type, entity_id in sorted(told | flagged):
             self._judge(pages, tenant_id, day, entity_type, entity_id, effects, closed=True)
 
+    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
+        """Return the anomaly lines and facts of an open *day* as they stand now, published so or not (CONTRACT §5)."""
+        page = self._page(pages, tenant_id, day)
+        if page is None:
+            return []
+        lines = []
+        for entity_type in JUDGED_TYPES:
+            for entity_id in page.streaks[entity_type]:
+                if self._streak_if_firing(page, day, entity_type, entity_id) is not None:
+                    spike = self._spike(pages, page, tenant_id, day, entity_type, entity_id, closed=False)
+                    line = spike_line(spike, PROVISIONAL, self.rules)
+                    lines.append((line, fact(line, observed_us(spike, PROVISIONAL))))
+        return lines
+
     def _begin(self, pages: Pages, tenant_id: str, day: int, entity_type: str, entity_id: str) -> None:
         """Mark a breach of *day*: it continues the run of the day before and is continued by the day after."""
         page, before = self._page(pages, tenant_id, day), self._page(pages, tenant_id, day - 1)

@@ -92,6 +92,10 @@ class CostDomain:
         """Fold *events* into totals and judge spikes as they cross."""
         return fold(pages, cast("Sequence[CostEvent]", events), self._prices, self._detector)
 
+    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
+        """Return the provisional anomaly lines and facts of an open *day*, as they stand now."""
+        return self._detector.standing(pages, tenant_id, day)
+
     def close_scope(self, day: int) -> tuple[str, range]:
         """Return where the tenants are whom the close of *day* must visit: those with a page of it."""
         return DAY, range(day * HOURS_PER_DAY, day * HOURS_PER_DAY + 1)
