@@ -24,8 +24,6 @@ from streams.stalls import Stalls
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-_COMMIT_S = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
@@ -170,10 +168,9 @@ class Feed:
         reports, self._reports = self._reports, {}
         if reports and self._member is not None:
             try:
-                async with asyncio.timeout(_COMMIT_S):
-                    await self._member.ask(self._member.reader.commit(reports))
-            except (Transient, TimeoutError) as error:
-                _log.debug("group offsets not committed: %s", error)
+                await self._member.ask(self._member.reader.commit(reports))
+            except Transient as error:
+                _log.debug("%s", error)
 
     def _sought(self, tp: TopicPartition, offset: int, seek_number: int) -> None:
         self._reports.pop(tp, None)

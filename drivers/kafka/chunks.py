@@ -20,6 +20,7 @@ from engines.core.model import Chunk, Record, TopicPartition
 
 _PROBE_RECORDS = 64  # the first drain of a chunk: how large records are is not known before
 _SETTLE_S = 0.05
+_COMMIT_S = 1.0  # aiokafka would try for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,11 @@ class ChunkReader:
             KafkaTopicPartition(*tp): offset for tp, offset in offsets.items() if KafkaTopicPartition(*tp) in assigned
         }
         try:
-            if ours:
-                await self._consumer.commit(ours)
-        except KafkaError as error:
-            raise Transient(str(error)) from error
+            async with asyncio.timeout(_COMMIT_S):
+                if ours:
+                    await self._consumer.commit(ours)
+        except (KafkaError, TimeoutError) as error:
+            raise Transient(f"group offsets: {error or 'no answer in time'}") from error
 
     async def read(self, tps: Sequence[TopicPartition], timeout_s: float) -> list[Fetched]:
         """Return chunks of *tps*, all together about the records of one; waits for the first up to *timeout_s*.

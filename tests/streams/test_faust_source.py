@@ -14,7 +14,8 @@ from drivers.topics import Topic, load
 from engines.core.errors import Transient
 from engines.core.model import Chunk, TopicPartition
 from engines.core.ports import ChunkSource
-from streams.faust_source import FaustSource, SourceSettings
+from streams.faust_source import FaustSource
+from streams.feed import SourceSettings
 from tests.streams.source_contract import Recorder, SourceContract, World, running
 
 QUICK = SourceSettings(member=MemberSettings(session_timeout_s=2.0), report_every_s=0.2)
