@@ -6,7 +6,8 @@ import pytest
 from drivers.memory.store import MemoryStore, RowKey, RowValues
 from engines.core.model import IdBlock, PageKey
 from tests.drivers.rows import anomaly, snapshot
-from tests.drivers.store_contract import LOG, TP, StoreContract, Subject, batch, message, moved
+from tests.drivers.store_contract import StoreContract
+from tests.drivers.store_subject import LOG, TP, Subject, batch, message, moved
 
 
 class TestMemoryStore(StoreContract):

@@ -15,7 +15,7 @@ from drivers.postgres.store import PostgresStore
 from engines.core.errors import DataRefused, SettingsError, Transient
 from engines.core.model import PageKey, Position
 from tests.drivers.rows import snapshot
-from tests.drivers.store_contract import LOG, TP, batch
+from tests.drivers.store_subject import LOG, TP, batch
 
 QUICK = PostgresLimits(idle_in_transaction_s=0.6, lock_s=0.2, statement_s=5, call_s=6, connect_s=5)
 HOLD = "SELECT 1 FROM positions FOR UPDATE"

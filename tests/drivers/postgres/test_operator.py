@@ -10,7 +10,7 @@ from drivers.postgres.operator import PositionTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import PositionRefused, SettingsError, Transient
 from engines.core.model import Attempt, IdBlock, PageKey, Position, TopicPartition
-from tests.drivers.store_contract import LOG, TP, batch, message, moved
+from tests.drivers.store_subject import LOG, TP, batch, message, moved
 
 RECREATED = replace(LOG, topic_id="new topic", start=0, end=40)
 

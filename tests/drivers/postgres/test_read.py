@@ -17,7 +17,7 @@ from drivers.postgres.store import PostgresStore
 from engines.core.errors import SettingsError
 from engines.core.model import Position
 from tests.drivers.rows import anomaly, snapshot
-from tests.drivers.store_contract import LOG, TP, batch, message, moved
+from tests.drivers.store_subject import LOG, TP, batch, message, moved
 
 DAY = 20_454  # 2026-01-01
 DAY_US = 86_400_000_000

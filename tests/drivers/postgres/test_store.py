@@ -6,7 +6,8 @@ import pytest
 from drivers.postgres.connections import Raw
 from drivers.postgres.store import PostgresStore
 from engines.core.tables import TABLES
-from tests.drivers.store_contract import RowKey, StoreContract, Subject
+from tests.drivers.store_contract import StoreContract
+from tests.drivers.store_subject import RowKey, Subject
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
