@@ -31,6 +31,9 @@ class World(Protocol):
     async def joined(self, source: ChunkSource) -> None:
         """Have *source*, running, get all partitions if it is the first, else its share of them."""
 
+    async def left(self, source: ChunkSource) -> None:
+        """Have the others get what *source*, which has ended, had."""
+
 
 class Recorder:
     """A handler that claims at the start of the log and remembers what came; each of its steps can be replaced."""
@@ -290,6 +293,13 @@ class SourceContract:
                 await world.append(moved.partition, [b"c"])
                 await second.until(lambda: b"c" in second.values(moved.partition))
                 assert len(first.of(moved.partition)) == before
+                (kept,) = first.mine
+                await world.append(kept.partition, [b"d"])
+                await first.until(lambda: b"d" in first.values(kept.partition))
+            await world.left(second.source)
+            await first.until(lambda: len(first.mine) == 2)
+            await world.append(moved.partition, [b"e"])
+            await first.until(lambda: b"e" in first.values(moved.partition))
 
     async def test_a_position_outside_the_log_is_claimed_again(self, world: World) -> None:
         handler = Recorder(world.source())

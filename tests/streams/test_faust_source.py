@@ -11,7 +11,7 @@ from drivers.kafka.admin import apply
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.member import MemberSettings
 from drivers.topics import Topic, load
-from engines.core.errors import Transient
+from engines.core.errors import Halt, Transient
 from engines.core.model import Chunk, TopicPartition
 from engines.core.ports import ChunkSource
 from streams.faust_source import FaustSource
@@ -58,6 +58,9 @@ class KafkaWorld:
         return FaustSource(self.connection, [self.topic], self.group, settings)
 
     async def joined(self, source: ChunkSource) -> None:
+        """Have nothing to do: the group sees to it."""
+
+    async def left(self, source: ChunkSource) -> None:
         """Have nothing to do: the group sees to it."""
 
     async def group_offsets(self) -> dict[int, int]:
@@ -159,6 +162,24 @@ async def test_the_groups_offsets_follow_what_is_reported(world: KafkaWorld) -> 
         await world.append(0, [b"d"])
         await handler.until(lambda: b"d" in handler.values(0))
     assert (await world.group_offsets())[0] == 4
+
+
+async def test_a_consumer_that_stands_still_while_its_log_moves_ends_the_worker(world: KafkaWorld) -> None:
+    source = world.source(SourceSettings(stall_s=1.0))
+    handler = Recorder(source)
+    await world.append(0, [b"a"])
+    async with running(world, handler) as task:
+        await handler.until(lambda: bool(handler.of(0)) and bool(handler.of(1)))
+        assert source._feed is not None
+        assert source._feed._member is not None
+        stuck = source._feed._member.reader._consumer
+        source._feed._member.post(stuck.pause, *stuck.assignment())  # as if its fetcher had died
+        await asyncio.sleep(1.5)
+        assert not task.done()  # nothing to fetch is no standstill
+        await world.append(1, [b"b"])
+        await asyncio.wait({task}, timeout=10)
+    with pytest.raises(Halt, match=f"{world.topic}/1 has stood at offset 0"):
+        task.result()
 
 
 async def test_a_static_member_comes_back_to_its_partitions(world: KafkaWorld) -> None:

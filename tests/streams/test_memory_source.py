@@ -46,6 +46,11 @@ class MemoryWorld:
             await source.assign(PARTITIONS)
         self.members.append(source)
 
+    async def left(self, source: ChunkSource) -> None:
+        assert isinstance(source, MemorySource)
+        self.members.remove(source)
+        await self.members[-1].assign(PARTITIONS[1:])
+
     def wake(self) -> None:
         for member in self.members:
             member.wake()
