@@ -63,7 +63,7 @@ def read(path: Path) -> list[Any]:
 
 
 def adds_up(ran: Ran) -> bool:
-    return sum(ran.summary[fate] for fate in FATES) == int(ran.summary["events"])
+    return sum(int(ran.summary[fate]) for fate in FATES) == int(ran.summary["events"])
 
 
 BAD = {
