@@ -6,6 +6,8 @@ incremented in place and a replay derives the same (CONTRACT §6).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engines.core.model import Effects
 from engines.core.ports import Pages
 from engines.cost.anomalies import (
@@ -20,8 +22,9 @@ from engines.cost.anomalies import (
     observed_us,
     spike_line,
 )
-from engines.cost.pages import COST, JUDGED_TYPES, UNPRICED, DayPage, Published, Total, day_key
+from engines.cost.pages import JUDGED_TYPES, DayPage, Published, day_key
 from engines.cost.rules import AnomalySeverity, AnomalyType, DerivedCause
+from engines.cost.totals import cost, unpriced
 
 _STREAK_THRESHOLD_PCT = 40
 _TRIPLE_THRESHOLD_PCT = 200
@@ -35,23 +38,23 @@ class CostAnomalyDetector:
         self.rules = rules
 
     def crossed(
-        self, pages: Pages, tenant_id: str, day: int, entities: list[tuple[str, str, Total]], effects: Effects
+        self, pages: Pages, tenant_id: str, day: int, entities: Sequence[tuple[str, str]], effects: Effects
     ) -> None:
-        """Take in that a record raised *entities* (type, id, total) of *day* to a line they watch.
+        """Take in that a record raised *entities* (type, id) of *day* to a line they watch.
 
         An open day after this one may stand on its streak, so it is judged again, too.
         """
         page = self._page(pages, tenant_id, day)
         if page is None:
             return
-        for entity_type, entity_id, total in entities:
+        for entity_type, entity_id in entities:
             lines = page.lines(entity_type, entity_id, self.rules.profile)
-            if entity_id not in page.streaks[entity_type] and total[COST] >= lines.breach:
+            if entity_id not in page.streaks[entity_type] and _cost(page, entity_type, entity_id) >= lines.breach:
                 self._begin(pages, tenant_id, day, entity_type, entity_id)
-            page.watch(entity_type, entity_id, total, self.rules.profile)
+            page.watch_next(entity_type, entity_id, self.rules.profile)
         pages.touch(day_key(tenant_id, day))
         for judged in (day, day + 1):
-            for entity_type, entity_id, _ in entities:
+            for entity_type, entity_id in entities:
                 self._judge(pages, tenant_id, judged, entity_type, entity_id, effects, closed=False)
 
     def close(self, pages: Pages, tenant_id: str, day: int, effects: Effects) -> None:
@@ -129,13 +132,14 @@ class CostAnomalyDetector:
             return None
         if day - start + 1 >= self.rules.profile.consecutive_days:
             return start
-        total = page.totals[entity_type][entity_id][COST]
+        total = _cost(page, entity_type, entity_id)
         return start if total >= page.lines(entity_type, entity_id, self.rules.profile).alone else None
 
     def _spike(
         self, pages: Pages, page: DayPage, tenant_id: str, day: int, entity_type: str, entity_id: str, *, closed: bool
     ) -> Spike:
         total = page.totals[entity_type][entity_id]
+        current = cost(total)
         base, base_days = page.spike_base[entity_type][entity_id]
         start = page.streaks[entity_type].get(entity_id, day)
         before = self._page(pages, tenant_id, day - 1)
@@ -143,19 +147,19 @@ class CostAnomalyDetector:
             threshold = _STREAK_THRESHOLD_PCT
         else:
             triple = page.lines(entity_type, entity_id, self.rules.profile).triple
-            threshold = _TRIPLE_THRESHOLD_PCT if total[COST] >= triple else _DOUBLE_THRESHOLD_PCT
+            threshold = _TRIPLE_THRESHOLD_PCT if current >= triple else _DOUBLE_THRESHOLD_PCT
         return Spike(
             tenant_id=tenant_id,
             entity_type=entity_type,
             entity_id=entity_id,
             day=day,
-            current=total[COST],
+            current=current,
             base=base,
             base_days=base_days,
             streak_start=start,
             threshold_pct=threshold,
             tenant_streak_start=self._streak_if_firing(page, day, "tenant", tenant_id),
-            unpriced_requests=total[UNPRICED],
+            unpriced_requests=unpriced(total),
             records=page.records_before + page.records(tenant_id) + (before.records(tenant_id) if before else 0),
             newest_us=page.newest_us,
             severity=AnomalySeverity.HIGH.value,
@@ -168,3 +172,7 @@ class CostAnomalyDetector:
         key = day_key(tenant_id, day)
         body = pages.get(key) if pages.known(key) else None
         return body if isinstance(body, DayPage) else None
+
+
+def _cost(page: DayPage, entity_type: str, entity_id: str) -> int:
+    return cost(page.totals[entity_type][entity_id])

@@ -16,14 +16,7 @@ from engines.cost.detector import CostAnomalyDetector
 from engines.cost.fold import fold
 from engines.cost.history import SNAPSHOT_WINDOW, opening_keys, sums
 from engines.cost.pages import (
-    CACHED,
-    COST,
     DAY,
-    INPUT,
-    OUTPUT,
-    REQUESTS,
-    RETRIES,
-    UNPRICED,
     DayPage,
     HourPage,
     day_key,
@@ -31,6 +24,7 @@ from engines.cost.pages import (
     hour_key,
 )
 from engines.cost.prices import PriceBook, Unpriced
+from engines.cost.totals import apart, is_active
 
 TOPIC: Final = "costs"
 GRACE_US: Final = US_PER_HOUR
@@ -141,6 +135,7 @@ class CostDomain:
         window = "day" if key.kind == DAY else "hour"
         start_us = key.bucket * US_PER_HOUR
         for kind, entity_id, total in each_total(page.totals):
+            sums = apart(total)
             money, days = (baselines or {}).get(kind, {}).get(entity_id, (0, 0))
             yield TableRow(
                 SNAPSHOTS.name,
@@ -150,13 +145,8 @@ class CostDomain:
                     start_us,
                     kind,
                     entity_id,
-                    total[REQUESTS],
-                    total[UNPRICED],
-                    total[RETRIES],
-                    total[INPUT],
-                    total[CACHED],
-                    total[OUTPUT],
-                    None if total[REQUESTS] == total[UNPRICED] else total[COST],
+                    *sums[:-1],
+                    sums.cost_nanousd if is_active(total) else None,
                     money // days if days else None,
                     False,
                     as_of,

@@ -7,6 +7,7 @@ is in offset order, so the totals at a crossing are those of exactly the records
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from engines.core.model import Effects
 from engines.core.ports import Pages
@@ -14,62 +15,30 @@ from engines.core.time import HOURS_PER_DAY, US_PER_HOUR
 from engines.cost.decode import CostEvent
 from engines.cost.detector import CostAnomalyDetector
 from engines.cost.history import open_day
-from engines.cost.pages import (
-    CACHED,
-    COST,
-    RETRIES,
-    UNPRICED,
-    WATCH,
-    DayPage,
-    HourPage,
-    Total,
-    day_key,
-    hour_key,
-    new_total,
-)
+from engines.cost.pages import ENTITY_TYPES, DayPage, HourPage, day_key, hour_key
 from engines.cost.prices import PriceBook, Unpriced
+from engines.cost.rules import NEVER
+from engines.cost.totals import RETRY_ONE, UNPRICED_ONE, Total, line, of_record
 
-_Pair = tuple[Total, Total]
+_NEVER: Final = line(NEVER)
 
 
 class _Slot:
-    """The totals of one tenant in one hour and its day, by entity, found once per segment."""
+    """One tenant in one hour and its day, found once per segment.
 
-    __slots__ = ("_day", "_detector", "_hour", "day", "features", "models", "page", "tenant", "users")
+    Attributes:
+        tables: per entity type, in the order of ``ENTITY_TYPES``: totals of the hour, totals of the day, lines.
+    """
+
+    __slots__ = ("day", "page", "tables")
 
     def __init__(self, pages: Pages, detector: CostAnomalyDetector, tenant_id: str, hour: int) -> None:
         self.day = hour // HOURS_PER_DAY
-        self._detector = detector
-        self._hour = _hour_page(pages, tenant_id, hour)
-        self.page = self._day = _day_page(pages, tenant_id, self.day)
-        self.tenant = self._pair("tenant", tenant_id)
-        self.users: dict[str, _Pair] = {}
-        self.features: dict[str, _Pair] = {}
-        self.models: dict[str, _Pair] = {}
-
-    def _pair(self, kind: str, entity_id: str) -> _Pair:
-        hour, day = self._hour.totals[kind].get(entity_id), self._day.totals[kind].get(entity_id)
-        if hour is None:
-            hour = self._hour.totals[kind][entity_id] = new_total()
-        if day is None:
-            day = self._day.totals[kind][entity_id] = new_total()
-            if kind != "model":
-                self._day.watch(kind, entity_id, day, self._detector.rules.profile)
-        return hour, day
-
-    def pairs(self, event: CostEvent) -> list[_Pair]:
-        """Return the totals that *event* adds to: its tenant's, model's, and user's and feature's if it names them."""
-        model, user_id, feature_tag = event.model, event.user_id, event.feature_tag
-        pairs = [self.tenant, self.models.get(model) or self._new(self.models, "model", model)]
-        if user_id is not None:
-            pairs.append(self.users.get(user_id) or self._new(self.users, "user", user_id))
-        if feature_tag is not None:
-            pairs.append(self.features.get(feature_tag) or self._new(self.features, "feature", feature_tag))
-        return pairs
-
-    def _new(self, known: dict[str, _Pair], kind: str, entity_id: str) -> _Pair:
-        pair = known[entity_id] = self._pair(kind, entity_id)
-        return pair
+        of_hour = _hour_page(pages, tenant_id, hour)
+        self.page = _day_page(pages, detector, tenant_id, self.day)
+        self.tables = tuple(
+            (of_hour.totals[kind], self.page.totals[kind], self.page.watch[kind]) for kind in ENTITY_TYPES
+        )
 
 
 def _hour_page(pages: Pages, tenant_id: str, hour: int) -> HourPage:
@@ -83,13 +52,14 @@ def _hour_page(pages: Pages, tenant_id: str, hour: int) -> HourPage:
     return page
 
 
-def _day_page(pages: Pages, tenant_id: str, day: int) -> DayPage:
+def _day_page(pages: Pages, detector: CostAnomalyDetector, tenant_id: str, day: int) -> DayPage:
     key = day_key(tenant_id, day)
     body = pages.get(key)
     if isinstance(body, DayPage):
         pages.touch(key)
         return body
     page = open_day(pages, tenant_id, day)
+    page.watch_all(detector.rules.profile)
     pages.put(key, page)
     return page
 
@@ -105,52 +75,42 @@ def fold(pages: Pages, events: Sequence[CostEvent], prices: PriceBook, detector:
         if slot is None:
             slot = slots[where] = _Slot(pages, detector, *where)
         slot.page.newest_us = max(slot.page.newest_us, occurred_at)
-        cost = event.cost_nanousd
-        price = cost if cost is not None else prices.price_of(event)
-        if isinstance(price, Unpriced):
-            effects.count(f"unpriced.{price.reason}")
-            cost = None
-        else:
-            cost = price
-        pairs = slot.pairs(event)
-        cached = event.cached_input_tokens
-        if cached or cost is None or event.is_retry:
-            _add_rare(pairs, unpriced=cost is None, cached=cached, retry=event.is_retry)
-        if _add(pairs, event.input_tokens, event.output_tokens, cost or 0):
-            detector.crossed(pages, event.tenant_id, slot.day, _watching(slot, event), effects)
+        record = _total_of(event, prices, effects)
+        crossed: list[tuple[str, str]] | None = None
+        names = (event.tenant_id, event.user_id, event.feature_tag, event.model)
+        for (of_hour, of_day, watch), name in zip(slot.tables, names):  # noqa: B905 four and four, once per record
+            if name is None:
+                continue
+            of_hour[name] = of_hour.get(name, 0) + record
+            total = of_day[name] = of_day.get(name, 0) + record
+            if total >= watch.get(name, _NEVER):
+                crossed = _watched(slot, names)
+        if crossed is not None:
+            detector.crossed(pages, event.tenant_id, slot.day, crossed, effects)
     return effects
 
 
-def _add(pairs: Sequence[_Pair], tokens_in: int, tokens_out: int, cost: int) -> bool:
-    """Add what every record has to the totals; return whether a day total has reached a line it watches."""
-    crossed = False
-    for hour, day in pairs:  # literal indices: this runs some four times a record
-        hour[0] += 1
-        day[0] += 1
-        hour[3] += tokens_in
-        day[3] += tokens_in
-        hour[5] += tokens_out
-        day[5] += tokens_out
-        hour[6] += cost
-        total = day[6] = day[6] + cost
-        if total >= day[7]:
-            crossed = True
-    return crossed
+def _total_of(event: CostEvent, prices: PriceBook, effects: Effects) -> Total:
+    """Return what *event* adds to each total it belongs to, priced if it does not say what it cost."""
+    price = event.cost_nanousd
+    rare = event.cached_input_tokens
+    if price is None:
+        found = prices.price_of(event)
+        if isinstance(found, Unpriced):
+            effects.count(f"unpriced.{found.reason}")
+            price = 0
+            rare += UNPRICED_ONE
+        else:
+            price = found
+    if event.is_retry:
+        rare += RETRY_ONE
+    return of_record(price, event.input_tokens, event.output_tokens) + rare
 
 
-def _add_rare(pairs: Sequence[_Pair], *, unpriced: bool, cached: int, retry: bool) -> None:
-    for pair in pairs:
-        for total in pair:
-            total[UNPRICED] += unpriced
-            total[RETRIES] += retry
-            total[CACHED] += cached
-
-
-def _watching(slot: _Slot, event: CostEvent) -> list[tuple[str, str, Total]]:
-    """Return the judged entities of *event* whose day total has reached the line it watches."""
-    entities = [("tenant", event.tenant_id, slot.tenant[1])]
-    if event.user_id is not None:
-        entities.append(("user", event.user_id, slot.users[event.user_id][1]))
-    if event.feature_tag is not None:
-        entities.append(("feature", event.feature_tag, slot.features[event.feature_tag][1]))
-    return [entity for entity in entities if entity[2][COST] >= entity[2][WATCH]]
+def _watched(slot: _Slot, names: tuple[str | None, ...]) -> list[tuple[str, str]]:
+    """Return the (type, id) of the entities in *names* whose total has reached the line it watches."""
+    return [
+        (kind, name)
+        for kind, (_, of_day, watch), name in zip(ENTITY_TYPES, slot.tables, names, strict=True)
+        if name is not None and of_day.get(name, 0) >= watch.get(name, _NEVER)
+    ]

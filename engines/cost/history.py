@@ -6,7 +6,8 @@ from typing import Final
 
 from engines.core.model import PageKey
 from engines.core.ports import Pages
-from engines.cost.pages import COST, JUDGED_TYPES, DayPage, day_key, each_total, is_active
+from engines.cost.pages import JUDGED_TYPES, DayPage, day_key, each_total
+from engines.cost.totals import cost, is_active
 
 SPIKE_WINDOW: Final = range(2, 15)
 """Days before D that make its spike baseline: D-14 … D-2 (spec/cost.md §3)."""
@@ -55,7 +56,7 @@ def sums(pages: Pages, tenant_id: str, day: int, window: range) -> Sums:
             if is_active(total):
                 of_kind = found.setdefault(kind, {})
                 money, days = of_kind.get(entity_id, (0, 0))
-                of_kind[entity_id] = (money + total[COST], days + 1)
+                of_kind[entity_id] = (money + cost(total), days + 1)
     return found
 
 

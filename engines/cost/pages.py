@@ -1,8 +1,4 @@
-"""The bodies of cost pages: what one tenant did in one hour or one day.
-
-A total is a list of integers (``REQUESTS`` … ``COST``), because the fold adds to it once per record; a day's total
-carries one more, the next line that its cost may cross (``WATCH``), so that the fold need only compare.
-"""
+"""The bodies of cost pages: what one tenant did in one hour or one day."""
 
 from __future__ import annotations
 
@@ -14,17 +10,8 @@ import msgspec
 
 from engines.core.model import PageKey
 from engines.core.time import HOURS_PER_DAY
-from engines.cost.rules import NEVER, NO_LINES, Profile, SpikeLines, spike_lines
-
-REQUESTS: Final = 0
-UNPRICED: Final = 1
-RETRIES: Final = 2
-INPUT: Final = 3
-CACHED: Final = 4
-OUTPUT: Final = 5
-COST: Final = 6
-WATCH: Final = 7
-_STORED: Final = 7
+from engines.cost.rules import NO_LINES, Profile, SpikeLines, spike_lines
+from engines.cost.totals import RARE_BITS, Total, cost, line, requests
 
 HOUR: Final = "cost.hour"
 DAY: Final = "cost.day"
@@ -33,22 +20,12 @@ DAY: Final = "cost.day"
 ENTITY_TYPES: Final = ("tenant", "user", "feature", "model")
 JUDGED_TYPES: Final = ("tenant", "user", "feature")
 
-Total = list[int]
 Totals = dict[str, dict[str, Total]]
 """entity type → entity id → total."""
 
 _VERSION: Final = 1
 _INT64_MAX: Final = (1 << 63) - 1
-
-
-def new_total() -> Total:
-    """Return an empty total without a line to watch."""
-    return [0, 0, 0, 0, 0, 0, 0, NEVER]
-
-
-def is_active(total: Total) -> bool:
-    """Whether a day with *total* counts for a baseline: it has a priced record (CONTRACT §6)."""
-    return total[REQUESTS] > total[UNPRICED]
+_RARE: Final = (1 << RARE_BITS) - 1
 
 
 def no_totals() -> Totals:
@@ -84,6 +61,7 @@ class DayPage:
         spike_base: entity type → id → (sum over active days, active days) of D-14 … D-2, fixed when the day opens.
         streaks: entity type → id → first day of the unbroken run of breach days that ends here; absent: no breach.
         published: (entity type, id) → newest published state of the spike.
+        watch: entity type → id → the least total at which the entity crosses its next line; derived, never stored.
         baselines: entity type → id → (sum, active days) of D-7 … D-1, None until the close fixes it.
     """
 
@@ -94,24 +72,33 @@ class DayPage:
     streaks: dict[str, dict[str, int]] = field(default_factory=lambda: {kind: {} for kind in JUDGED_TYPES})
     published: dict[tuple[str, str], Published] = field(default_factory=dict)
     baselines: dict[str, dict[str, tuple[int, int]]] | None = None
+    watch: Totals = field(default_factory=no_totals)
 
     def records(self, tenant_id: str) -> int:
         """Return how many records of *tenant_id* the day holds."""
         total = self.totals["tenant"].get(tenant_id)
-        return 0 if total is None else total[REQUESTS]
+        return 0 if total is None else requests(total)
 
     def lines(self, entity_type: str, entity_id: str, profile: Profile) -> SpikeLines:
         """Return the spike lines of an entity on this day."""
         base = self.spike_base.get(entity_type, {}).get(entity_id)
         return NO_LINES if base is None else spike_lines(*base, profile)
 
-    def watch(self, entity_type: str, entity_id: str, total: Total, profile: Profile) -> None:
-        """Set the next line that *total* may cross."""
+    def watch_all(self, profile: Profile) -> None:
+        """Set the next line of every entity that has a baseline."""
+        for entity_type in JUDGED_TYPES:
+            for entity_id in self.spike_base.get(entity_type, {}):
+                self.watch_next(entity_type, entity_id, profile)
+
+    def watch_next(self, entity_type: str, entity_id: str, profile: Profile) -> None:
+        """Set the next line that an entity's total may cross."""
         lines = self.lines(entity_type, entity_id, profile)
         if entity_id not in self.streaks[entity_type]:
-            total[WATCH] = lines.breach
+            self.watch[entity_type][entity_id] = line(lines.breach)
+        elif cost(self.totals[entity_type][entity_id]) < lines.alone:
+            self.watch[entity_type][entity_id] = line(lines.alone)
         else:
-            total[WATCH] = lines.alone if total[COST] < lines.alone else NEVER
+            self.watch[entity_type].pop(entity_id, None)
 
 
 def each_total(totals: Totals) -> Iterator[tuple[str, str, Total]]:
@@ -133,10 +120,7 @@ def hour_key(tenant_id: str, hour: int) -> PageKey:
 
 def pack(body: HourPage | DayPage) -> bytes:
     """Return the sealed bytes of *body*."""
-    totals = {
-        kind: {entity_id: _stored(total) for entity_id, total in of_kind.items()}
-        for kind, of_kind in body.totals.items()
-    }
+    totals = [_stored(body.totals[kind]) for kind in ENTITY_TYPES]
     if isinstance(body, HourPage):
         return _encode((_VERSION, totals))
     published = [
@@ -169,15 +153,14 @@ def unpack(kind: str, sealed: bytes, profile: Profile) -> HourPage | DayPage:
         {stored[:2]: Published(*stored[2:]) for stored in published},
         None if fixed is None else _loaded_sums(fixed),
     )
-    for entity_type in JUDGED_TYPES:
-        for entity_id, total in page.totals[entity_type].items():
-            page.watch(entity_type, entity_id, total, profile)
+    page.watch_all(profile)
     return page
 
 
 # msgpack integers end at 64 bits; sums of money need not. Larger ones travel as text.
 _Number = int | str
-_StoredTotals = dict[str, dict[str, list[_Number]]]
+_StoredTotals = list[tuple[dict[str, bytes], dict[str, bytes]]]
+"""By ``ENTITY_TYPES``: the upper bits of each total, and the rare lower bits of those that have any."""
 _StoredSums = dict[str, dict[str, tuple[_Number, int]]]
 _StoredState = tuple[str, str, str, str, int, str, str]
 _encode = msgspec.msgpack.Encoder().encode
@@ -187,9 +170,13 @@ _decode_day = msgspec.msgpack.Decoder(
 ).decode
 
 
-def _stored(total: Total) -> list[int] | list[_Number]:
-    stored = total[:_STORED]
-    return stored if max(stored) <= _INT64_MAX else [_number(value) for value in stored]
+def _stored(totals: dict[str, Total]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    rare = {entity_id: _bytes(total & _RARE) for entity_id, total in totals.items() if total & _RARE}
+    return {entity_id: _bytes(total >> RARE_BITS) for entity_id, total in totals.items()}, rare
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) >> 3, "big")
 
 
 def _number(value: int) -> _Number:
@@ -203,11 +190,13 @@ def _stored_sums(sums: dict[str, dict[str, tuple[int, int]]]) -> _StoredSums:
     }
 
 
-def _loaded(totals: _StoredTotals) -> Totals:
-    return {
-        kind: {entity_id: [*map(int, stored), NEVER] for entity_id, stored in of_kind.items()}
-        for kind, of_kind in totals.items()
-    }
+def _loaded(stored: _StoredTotals) -> Totals:
+    totals: Totals = {}
+    for kind, (common, rare) in zip(ENTITY_TYPES, stored, strict=True):
+        totals[kind] = {entity_id: int.from_bytes(upper, "big") << RARE_BITS for entity_id, upper in common.items()}
+        for entity_id, lower in rare.items():
+            totals[kind][entity_id] |= int.from_bytes(lower, "big")
+    return totals
 
 
 def _loaded_sums(sums: _StoredSums) -> dict[str, dict[str, tuple[int, int]]]:
