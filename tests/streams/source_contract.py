@@ -31,6 +31,9 @@ class World(Protocol):
     async def joined(self, source: ChunkSource) -> None:
         """Have *source*, running, get all partitions if it is the first, else its share of them."""
 
+    async def fetched_ahead(self) -> None:
+        """Leave sources the time to fetch what was appended while a handler is busy."""
+
     async def left(self, source: ChunkSource) -> None:
         """Have the others get what *source*, which has ended, had."""
 
@@ -141,8 +144,8 @@ class SourceContract:
         async def seek_once(chunk: Chunk) -> None:
             nonlocal back
             if chunk.partition == 0 and chunk.end >= 6 and not back:
-                await world.append(0, [b"6", b"7"])  # may be fetched while we are here, and is stale then
-                await asyncio.sleep(0)
+                await world.append(0, [b"6", b"7"])
+                await world.fetched_ahead()  # so that it is stale when we seek
                 back = len(handler.of(0))
                 handler.source.seek(TopicPartition(world.topic, 0), target)
 
@@ -300,6 +303,30 @@ class SourceContract:
             await first.until(lambda: len(first.mine) == 2)
             await world.append(moved.partition, [b"e"])
             await first.until(lambda: b"e" in first.values(moved.partition))
+
+    async def test_work_under_way_ends_before_another_member_has_the_partition(self, world: World) -> None:
+        first, second = Recorder(world.source()), Recorder(world.source())
+        await world.append(0, [b"a"])
+        await world.append(1, [b"b"])
+        working: set[int] = set()
+
+        async def for_ever(chunk: Chunk) -> None:
+            working.add(chunk.partition)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.05)  # a rollback takes its time
+                working.discard(chunk.partition)
+
+        async def alone(tp: TopicPartition) -> int:
+            assert tp.partition not in working
+            return 0
+
+        first.on_process, second.on_assigned = for_ever, alone
+        async with running(world, first):
+            await first.until(lambda: working == {0, 1})
+            async with running(world, second):
+                await second.until(lambda: len(second.mine) == 1)
 
     async def test_a_position_outside_the_log_is_claimed_again(self, world: World) -> None:
         handler = Recorder(world.source())

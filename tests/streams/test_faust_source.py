@@ -60,6 +60,9 @@ class KafkaWorld:
     async def joined(self, source: ChunkSource) -> None:
         """Have nothing to do: the group sees to it."""
 
+    async def fetched_ahead(self) -> None:
+        await asyncio.sleep(0.7)
+
     async def left(self, source: ChunkSource) -> None:
         """Have nothing to do: the group sees to it."""
 

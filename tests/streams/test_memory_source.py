@@ -46,6 +46,10 @@ class MemoryWorld:
             await source.assign(PARTITIONS)
         self.members.append(source)
 
+    async def fetched_ahead(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
     async def left(self, source: ChunkSource) -> None:
         assert isinstance(source, MemorySource)
         self.members.remove(source)
