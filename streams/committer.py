@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from engines.core.errors import Transient
@@ -112,7 +113,7 @@ class Committer:
         """Commit until cancelled; raises Fenced, Rewound or DataRefused when this claim is over."""
         try:
             while True:
-                await self._work.wait()
+                await self._something_to_do()
                 self._work.clear()
                 while self._has_work():
                     await self._commit_once()
@@ -121,6 +122,14 @@ class Committer:
                 self._come_back_for_projections()
         finally:
             self.end()
+
+    async def _something_to_do(self) -> None:
+        """Return when there may be work; meanwhile notice a successor, or a database restored to an earlier commit."""
+        while not self._work.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), self._limits.look_every_s)
+            if not self._work.is_set():
+                _look(await self._read_position(), self._state.sealed)
 
     def end(self) -> None:
         """End the claim: whoever waits on it gets ClaimOver."""
@@ -214,14 +223,27 @@ class Committer:
                 log.warning("%s commit: %s; looking whether it happened", self._tp, error)
                 await self._sleep(pause_s)
                 pause_s = min(2 * pause_s, self._limits.backoff_max_s)
-            row = await persist(
-                f"{self._tp} reading position",
-                lambda: self._store.read_position(self._tp),
-                self._limits,
-                self._sleep,
-            )
+            row = await self._read_position()
             if _happened(batch, row):
                 return
+
+    async def _read_position(self) -> Position | None:
+        return await persist(
+            f"{self._tp} reading position",
+            lambda: self._store.read_position(self._tp),
+            self._limits,
+            self._sleep,
+        )
+
+
+def _look(row: Position | None, left: Position) -> None:
+    """Raise Fenced or Rewound unless *row* is as its owner *left* it."""
+    if row is None or row.epoch < left.epoch:
+        raise Rewound
+    if row.epoch > left.epoch:
+        raise Fenced
+    if (row.version, row.next_offset, row.outbox_seq) != (left.version, left.next_offset, left.outbox_seq):
+        raise Rewound
 
 
 def _happened(batch: Batch, row: Position | None) -> bool:

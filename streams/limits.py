@@ -20,6 +20,7 @@ class ShellLimits:
         projection_share: largest share of the time that writing projections may take under load.
         projection_rest_max_s: longest rest after one, however long it took: an outage is no load.
         published_cursor_after_s: how long a moved published cursor waits for other work to travel with.
+        look_every_s: how often an owner with nothing to commit looks whether its position row still is as it left it.
         publish_rows: outbox rows per call of the publisher.
         idle_margin_s: how far an idle partition's days stay behind the clock, for skew between it and the broker's.
         reclaim_after_s: how long a fenced owner waits before it claims again (a group session).
@@ -40,6 +41,7 @@ class ShellLimits:
     projection_share: float = 0.1
     projection_rest_max_s: float = 30.0
     published_cursor_after_s: float = 1.0
+    look_every_s: float = 15.0
     publish_rows: int = 1_000
     idle_margin_s: float = 30.0
     reclaim_after_s: float = 12.0
