@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from engines.core.errors import OutlayError, SettingsError
-from streams.cli import operate, positions, publish, replay, status
+from streams.cli import demo, operate, positions, publish, replay, status
 
 FAILED = 1
 USAGE = 2
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(demo.demo)
 app.command()(operate.migrate)
 app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)

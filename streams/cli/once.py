@@ -17,11 +17,16 @@ _PAUSE_S = 1.0
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Return the result of *work*, with the clients' own logging held back: errors come out of it as one line."""
+    quiet()
+    return asyncio.run(work)
+
+
+def quiet() -> None:
+    """Hold the clients' own logging back."""
     import logging
 
     for name in ("aiokafka", "faust", "mode", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return asyncio.run(work)
 
 
 async def with_tries(call: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:

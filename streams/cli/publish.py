@@ -21,7 +21,7 @@ _SHOWN_MAX = 20
 
 
 def publish(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="JSON lines; .gz too; - is standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="JSON lines; .gz too; - is standard input.")],
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="At most this many events a second; default: as fast as it goes.")
     ] = None,

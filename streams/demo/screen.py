@@ -1,0 +1,143 @@
+"""How the demo shows itself: a live table on a terminal, lines elsewhere; then what it all came to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Column, Table
+from rich.text import Text
+
+from engines.cost.anomalies import FACTS_TOPIC
+from streams.demo.board import HEAD, NUMBERS, Board, DeadLetter, Fact, usd
+from streams.demo.verdict import Check, TenantRow
+from streams.fates import DEAD_LETTERS
+
+_WIDTH_MIN: Final = 180
+_TENANTS_SHOWN: Final = 20
+_FACTS_SHOWN: Final = 60
+_OTHER_LINES: Final = 5
+"""Lines of the live table that are no facts."""
+_MONEY_WIDTH: Final = 10
+_COLOURS: Final = {"final": "bold red", "provisional": "yellow", "withdrawn": "dim"}
+
+
+class Screen:
+    """Shows on standard output."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        plain = console or Console(highlight=False)
+        self._console = plain if plain.is_terminal else Console(highlight=False, width=max(plain.width, _WIDTH_MIN))
+        self._started_s = time.monotonic()
+        self._live: Live | None = None
+        self._board = Board()
+        self._published = self._read = 0
+
+    def said(self, text: str) -> None:
+        """Show what happens next."""
+        self._console.print(f"[{time.monotonic() - self._started_s:5.1f} s] {text}", markup=False)
+
+    @contextmanager
+    def watching(self, board: Board) -> Iterator[None]:
+        """Show the facts of *board* as they come, while the block runs."""
+        self._board = board
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(self._render(), console=self._console, transient=True, get_renderable=self._render) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def progressed(self, published: int, read: int) -> None:
+        """Take in how many records are published, and how many the worker has committed."""
+        self._published, self._read = published, read
+
+    def told(self, news: Fact | DeadLetter) -> None:
+        """Show a message that arrived; on a terminal the table has it already."""
+        if self._live is not None:
+            return
+        if isinstance(news, DeadLetter):
+            self.said(f"dead letter {news.topic}/{news.partition}/{news.offset}: {news.field} {news.reason}")
+            return
+        day, tenant, who, severity, spent, expected, deviation, streak, status = news.cells
+        text = f"{severity} {tenant}: {who} spent {spent} on {day}, expected {expected} ({deviation}, {streak})"
+        self.said(f"fact {status:11} {text}")
+
+    def totals(self, rows: Sequence[TenantRow], whence: str) -> None:
+        """Show each tenant's totals, as they should be and as PostgreSQL has them.
+
+        Args:
+            rows: the tenants, dearest first.
+            whence: what the stored ones are held against, in a word.
+        """
+        names = (f"{what}\n{where}" for where in (whence, "stored") for what in ("requests", "tokens", "cost"))
+        columns = (Column(name, justify="right", no_wrap=True) for name in names)
+        table = Table("tenant", *columns, "equal", box=None, header_style="bold", padding=(0, 2, 0, 0))
+        for row in rows[:_TENANTS_SHOWN]:
+            cells = (*_cells(row, sent=True), *_cells(row, sent=False))
+            table.add_row(row.tenant_id, *cells, Text("yes", "green") if row.equal else Text("NO", "bold red"))
+        self._console.print(f"\nTotals by tenant: {whence}, and stored in PostgreSQL", style="bold")
+        self._console.print(table)
+        if len(rows) > _TENANTS_SHOWN:
+            equal = sum(row.equal for row in rows[_TENANTS_SHOWN:])
+            self._console.print(f"and {len(rows) - _TENANTS_SHOWN} more tenants, {equal} of them equal")
+
+    def facts(self) -> None:
+        """Show the facts as they stand."""
+        facts = self._board.in_order()
+        self._console.print("\nFacts on the topic", style="bold")
+        self._console.print(_table(facts[:_FACTS_SHOWN]) if facts else "none")
+        if len(facts) > _FACTS_SHOWN:
+            self._console.print(f"and {len(facts) - _FACTS_SHOWN} more")
+
+    def verdict(self, checks: Sequence[Check]) -> bool:
+        """Show what had to be so, and whether it is; return whether all is."""
+        table = Table(
+            "", Column("verdict: what had to come of it", no_wrap=True), "what came", box=None, header_style="bold"
+        )
+        self._console.print()
+        for check in checks:
+            mark = Text("ok", "green") if check.holds else Text("FAILED", "bold red")
+            table.add_row(mark, check.what, Text(check.detail))
+        self._console.print(table)
+        failed = sum(not check.holds for check in checks)
+        seconds = time.monotonic() - self._started_s
+        if failed:
+            self._console.print(f"\nFAILED: {failed} of {len(checks)} checks, after {seconds:.1f} s", style="bold red")
+        else:
+            self._console.print(f"\nAll {len(checks)} checks hold, after {seconds:.1f} s", style="bold green")
+        return not failed
+
+    def _render(self) -> Group:
+        head = (
+            f"{self._published:,} records published, {self._read:,} read by the worker, "
+            f"{len(self._board.facts)} on {FACTS_TOPIC}, {len(self._board.dead)} on {DEAD_LETTERS}\n"
+        )
+        newest = list(self._board.facts.values())[-max(self._console.height - _OTHER_LINES, 1) :]
+        return Group(Text(head), _table(newest))
+
+
+def _table(facts: Sequence[Fact]) -> Table:
+    columns = (
+        Column(name, justify="right", no_wrap=True, min_width=_MONEY_WIDTH)
+        if name in NUMBERS
+        else Column(name, no_wrap=True)
+        for name in HEAD
+    )
+    table = Table(*columns, header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for fact in facts:
+        table.add_row(*fact.cells, style=_COLOURS.get(fact.status, ""))
+    return table
+
+
+def _cells(row: TenantRow, *, sent: bool) -> tuple[str, str, str]:
+    totals = row.sent if sent else row.stored
+    cost = "-" if totals.requests == totals.unpriced else usd(totals.cost_nanousd)
+    return (f"{totals.requests:,}", f"{totals.input_tokens + totals.output_tokens:,}", cost)
