@@ -27,7 +27,9 @@ def embedded_kafka(partitions: Mapping[str, int]) -> Iterator[str]:
     """
     library = _library()
     message = ctypes.create_string_buffer(_MESSAGE_BYTES)
-    client = library.rd_kafka_new(_PRODUCER, library.rd_kafka_conf_new(), message, _MESSAGE_BYTES)
+    settings = library.rd_kafka_conf_new()
+    library.rd_kafka_conf_set_log_cb(settings, None)  # it would warn on stderr that this client knows no broker
+    client = library.rd_kafka_new(_PRODUCER, settings, message, _MESSAGE_BYTES)
     if not client:
         raise ServerFailed(f"librdkafka: {message.value.decode()}")
     cluster = library.rd_kafka_mock_cluster_new(client, 1)
@@ -57,6 +59,7 @@ def _library() -> ctypes.CDLL:
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures = {
         "rd_kafka_conf_new": (pointer, []),
+        "rd_kafka_conf_set_log_cb": (None, [pointer, pointer]),
         "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
         "rd_kafka_destroy": (None, [pointer]),
         "rd_kafka_mock_cluster_new": (pointer, [pointer, number]),
