@@ -108,7 +108,7 @@ def judge_month(month: Month, ended: Ended) -> list[Check]:
 
 
 def judge_any(sent: Days, ended: Ended, whence: str = "sent") -> list[Check]:
-    """Return what had to come of any records; *sent* is what their totals should be, *whence* says how that is known."""
+    """Return what had to come of any records; *sent* is what their totals should be, known by being *whence*."""
     differing = [key for key in sorted({*sent, *ended.stored}) if sent.get(key) != ended.stored.get(key)]
     places = ", ".join(f"{tenant} {format_day(day)[:10]}" for tenant, day in differing[:5])
     events = ended.count(fates.EVENTS)
