@@ -14,7 +14,7 @@ SELECT s.tenant_id,
        s.cost_nanousd * 0.000000001 AS cost_usd,
        s.baseline_nanousd,
        s.baseline_nanousd * 0.000000001 AS baseline_usd,
-       CASE WHEN s.baseline_nanousd <> 0
+       CASE WHEN s.baseline_nanousd <> 0 AND s.cost_nanousd <> 0
             THEN round(div((s.cost_nanousd - s.baseline_nanousd) * 10000, s.baseline_nanousd) * 0.01, 2)
        END AS deviation_pct,
        CASE WHEN c.is_complete THEN 'complete' ELSE 'provisional' END AS status,
