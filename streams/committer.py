@@ -127,7 +127,8 @@ class Committer:
         """Return when there may be work; meanwhile notice a successor, or a database restored to an earlier commit."""
         while not self._work.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), self._limits.look_every_s)
+                async with asyncio.timeout(self._limits.look_every_s):  # wait_for of Python 3.11 may swallow a cancel
+                    await self._work.wait()
             if not self._work.is_set():
                 _look(await self._read_position(), self._state.sealed)
 
