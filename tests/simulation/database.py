@@ -25,7 +25,8 @@ class Database:
 
     def roll_back(self) -> None:
         """Restore a backup, as of one of the last commits or of the beginning; every connection breaks."""
-        self.tables.restore(self._weather.random.choice(self._backups))
+        del self._backups[self._weather.random.randint(1, len(self._backups)) :]  # what came later never was
+        self.tables.restore(self._backups[-1])
         self.service.disconnect()
 
     async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:

@@ -109,8 +109,8 @@ def _limits(rng: random.Random) -> ShellLimits:
         pending_outbox=rng.choice((1, 5, 20_000)),
         cache_entities=rng.choice((0, 5, 30, 100_000)),
         close_slice_tenants=rng.choice((1, 2, 64)),
-        projection_rows=rng.choice((1, 10, 4_000)),
-        projection_every_s=rng.choice((0.05, 1.0, 20.0)),
+        projection_rows=rng.choice((10, 100, 4_000)),
+        projection_every_s=rng.choice((0.05, 1.0, 5.0)),
         publish_rows=rng.choice((1, 3, 1_000)),
         deaths_before_dead_letter=10**9,
     )

@@ -9,9 +9,10 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from engines.core.errors import Transient
+from engines.core.errors import OutlayError, Transient
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.loop import SimLoop, forever
 from tests.simulation.tasks import NODE, WORLD
@@ -123,6 +124,7 @@ class Weather:
             await asyncio.sleep(self.random.choice((0.0, 0.05, 0.5, 3.0)))
             if connection == service.connections:
                 self.tell(f"late {what} lands")
-                await act()
+                with suppress(OutlayError):  # nobody is left to hear of it
+                    await act()
 
         self._loop.spawn(WORLD, land(), f"late {what}")

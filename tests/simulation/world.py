@@ -21,7 +21,7 @@ from tests.simulation.weather import Weather
 
 SESSION_S = 6.0
 DRAIN_S = 900.0
-STOP_S = 30.0
+STOP_S = 120.0
 
 
 class Worker(Protocol):
@@ -69,6 +69,7 @@ class World:
         self._workers: dict[str, Worker] = {}
         self._gone: dict[str, asyncio.Event] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._guests = 0
         self._over = False
         self.weather.deeds = {
             Kind.CRASH: lambda node, _seconds: self.crash(node),
@@ -130,7 +131,8 @@ class World:
             self.loop.spawn(node, worker.stop(), "stop")
 
     def _join(self, seconds: float) -> None:
-        self._keepers.append(self.loop.spawn(WORLD, self._visit(f"guest{len(self._gone)}", seconds)))
+        self._guests += 1
+        self._keepers.append(self.loop.spawn(WORLD, self._visit(f"guest{self._guests}", seconds)))
 
     def _away(self, seconds: float, *, broker: bool = False) -> None:
         service = self.broker.service if broker else self.weather.random.choice(self.databases).service
@@ -157,14 +159,15 @@ class World:
         async def life() -> None:
             worker = self._workers[node] = self._build(self, source)
             try:
-                await worker.run()
+                if not self._over:
+                    await worker.run()
             finally:
                 gone.set()
 
         self.tell(f"{node} starts")
         task = self.loop.spawn(node, life(), node)
         await gone.wait()
-        del self._workers[node]
+        self._workers.pop(node, None)
         if not self.loop.is_dead(node):
             await asyncio.wait([task])
             self.group.leave(node)

@@ -1,0 +1,40 @@
+"""Cut a failing plan down: fewer faults, fewer workers, a shorter stream, as long as it still fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tests.simulation.faults import Plan
+from tests.simulation.run import simulate
+
+
+def minimised(plan: Plan, fails: Callable[[Plan], bool] = lambda plan: bool(simulate(plan).problems)) -> Plan:
+    """Return a plan at most as large as *plan* of which no smaller neighbour fails; *plan* itself when it holds."""
+    while True:
+        smaller = next((each for each in _smaller(plan) if fails(each)), None)
+        if smaller is None:
+            return plan
+        plan = smaller
+
+
+def _smaller(plan: Plan) -> Iterator[Plan]:
+    n = len(plan.faults)
+    for size in (n // 2, n // 4, 1):
+        for at in range(0, n, size) if size else ():
+            # What is cut out still takes its time, so that the rest strikes where it did.
+            rest = list(plan.faults[:at]) + list(plan.faults[at + size :])
+            if at < len(rest):
+                skipped = sum(fault.after for fault in plan.faults[at : at + size])
+                rest[at] = replace(rest[at], after=rest[at].after + skipped)
+            yield replace(plan, faults=tuple(rest))
+    if plan.workers > 1:
+        yield replace(plan, workers=plan.workers - 1)
+    if plan.databases > 1:
+        yield replace(plan, databases=1)
+    if plan.partitions > 1:
+        yield replace(plan, partitions=plan.partitions - 1)
+    if plan.foreign:
+        yield replace(plan, foreign=False)
+    if plan.gaps:
+        yield replace(plan, gaps=0.0)
