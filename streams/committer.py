@@ -65,6 +65,7 @@ class Committer:
         self._projection_due_s = 0.0  # in the loop's time: a clock that is set must not put projections off
         self._hold: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
+        self._seen_s = asyncio.get_running_loop().time()  # when the row was last known to be ours
         self._cursor_ripe = False
         self._over = False
         self._everything = False
@@ -113,8 +114,9 @@ class Committer:
         """Commit until cancelled; raises Fenced, Rewound or DataRefused when this claim is over."""
         try:
             while True:
-                await self._something_to_do()
+                await self._woken()
                 self._work.clear()
+                await self._look()
                 while self._has_work():
                     await self._commit_once()
                 self._idle.set()
@@ -123,14 +125,18 @@ class Committer:
         finally:
             self.end()
 
-    async def _something_to_do(self) -> None:
-        """Return when there may be work; meanwhile notice a successor, or a database restored to an earlier commit."""
-        while not self._work.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.look_every_s):  # wait_for of Python 3.11 may swallow a cancel
-                    await self._work.wait()
-            if not self._work.is_set():
-                _look(await self._read_position(), self._state.sealed)
+    async def _woken(self) -> None:
+        """Return when somebody woke us, or when it is time to look at the row again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._seen_s + self._limits.look_every_s):
+                await self._work.wait()
+
+    async def _look(self) -> None:
+        """Notice a successor, or a database restored to an earlier commit, though there is nothing to commit."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._seen_s + self._limits.look_every_s:
+            _untouched(await self._read_position(), self._state.sealed)
+            self._seen_s = now_s
 
     def end(self) -> None:
         """End the claim: whoever waits on it gets ClaimOver."""
@@ -186,6 +192,7 @@ class Committer:
         if project:
             rest_s = min(took_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
+        self._seen_s = now_s
         self._state.cache.sealed_committed()
         self._outbox.add(batch.outbox)
         self._committed(batch)
@@ -237,7 +244,7 @@ class Committer:
         )
 
 
-def _look(row: Position | None, left: Position) -> None:
+def _untouched(row: Position | None, left: Position) -> None:
     """Raise Fenced or Rewound unless *row* is as its owner *left* it."""
     if row is None or row.epoch < left.epoch:
         raise Rewound
