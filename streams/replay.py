@@ -134,7 +134,10 @@ class _SystemClock:
 class Replay:
     """One replay: feed it lines, then ask for the end."""
 
-    def __init__(self, domain: Domain, partitions: int, now_ms: int, *, keep_dead: bool = True) -> None:
+    def __init__(
+        self, domain: Domain, partitions: int, now_ms: int, *, keep_dead: bool = True, keep_snapshots: bool = True
+    ) -> None:
+        self._keep_snapshots = keep_snapshots
         self._domain = domain
         self._topic = domain.topic
         self._partitions = partitions
@@ -191,7 +194,8 @@ class Replay:
                 await process.close_through(await self._claim_of(owner), last_day)
         for owner in self._owners:
             claim = await self._claim_of(owner)
-            await claim.committer.projected()
+            if self._keep_snapshots:
+                await claim.committer.projected()
             await claim.outbox.drained()
             if last_day is not None:
                 self._standing += await standing(claim, last_day)
@@ -253,7 +257,7 @@ class Replay:
             by_type[str(line["anomaly_type"])] = by_type.get(str(line["anomaly_type"]), 0) + 1
         return Replayed(
             facts=_lines(facts, _anomaly_order),
-            snapshots=_lines(self._snapshots(), _snapshot_order),
+            snapshots=_lines(self._snapshots() if self._keep_snapshots else (), _snapshot_order),
             anomalies=_lines(self._anomalies(), _anomaly_order),
             dead=_lines(self._collected.dead, _log_order),
             late=_lines(self._collected.late, _log_order),

@@ -55,7 +55,7 @@ def accept(
 
     Pins its cluster id, topic id and number of partitions to the broker's, and keeps the offset unless told otherwise.
     What was counted stays counted; records read again are duplicates by their ids. A stopped partition goes on within
-    seconds; a worker that runs takes the new position up with its next commit.
+    seconds, one that is being worked on within half a minute.
     """
     from drivers import settings
     from engines.core.model import TopicPartition

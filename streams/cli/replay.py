@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,7 +63,7 @@ def replay(
 
     from streams.cli import once
 
-    replayed, lines = once.run(_play(files, rules.value, partitions, now_ms, close_all, "dead" in wanted))
+    replayed, lines = once.run(_play(files, rules.value, partitions, now_ms, close_all, wanted))
     for name, path in wanted.items():
         _write(path, getattr(replayed, name))
     adds_up = replayed.adds_up and replayed.counts.get("events", 0) == lines
@@ -81,22 +81,21 @@ def replay(
 
 
 async def _play(
-    files: Sequence[str], rules: str, partitions: int, now_ms: int, close_all: bool, keep_dead: bool
+    files: Sequence[str], rules: str, partitions: int, now_ms: int, close_all: bool, wanted: Collection[str]
 ) -> tuple[Replayed, int]:
     """Return the end of the replay and the number of lines that are not blank."""
     from streams import app
     from streams.lines import LineReader
     from streams.replay import Replay
 
-    playing = Replay(app.cost_domain(rules), partitions, now_ms, keep_dead=keep_dead)
+    domain, keep = app.cost_domain(rules), {f"keep_{name}": name in wanted for name in ("dead", "snapshots")}
+    playing = Replay(domain, partitions, now_ms, **keep)
     lines = done = 0
-    with ExitStack() as held:
-        readers = []
-        for name in files:  # all of them now: one that is not there should not be found out in an hour
-            readers.append(LineReader([name]))
-            held.callback(readers[-1].close)
-        sizes = [reader.total_bytes for reader in readers]
-        show = held.enter_context(_progress(None if None in sizes else sum(size or 0 for size in sizes)))
+    readers = [
+        LineReader([name]) for name in files
+    ]  # all now: one that is not there should not be found out in an hour
+    sizes = [reader.total_bytes for reader in readers]
+    with _progress(None if None in sizes else sum(size or 0 for size in sizes)) as show:
         await playing.start()
         for reader, size in zip(readers, sizes, strict=True):
             while block := await reader.take():

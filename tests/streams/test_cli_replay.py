@@ -6,7 +6,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,17 @@ def test_one_line_per_id_and_the_summary_counts_them(tmp_path: Path, capfd: pyte
     )
 
 
+def test_what_is_not_asked_for_does_not_change_what_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "in", [b"{bad", *(value for _, value in month())])
+    alone, together, other = tmp_path / "alone", tmp_path / "together", tmp_path / "other"
+    options = ("--in-memory", "--json", "--now", NOW)
+    first = run(capfd, "replay", path, *options, "--facts", alone)
+    second = run(capfd, "replay", path, *options, "--facts", together, "--snapshots", other, "--dead", tmp_path / "d")
+    assert alone.read_bytes() == together.read_bytes()
+    assert [first.summary["dead"], second.summary["dead"]] == [1, 1]
+    assert first.summary | {"events_per_second": 0} == second.summary | {"events_per_second": 0}
+
+
 def test_a_record_that_was_too_late_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     late = tmp_path / "late"
     lines = [event(1, START_US), event(2, START_US + 3 * US_PER_DAY), event(3, START_US + 1)]
@@ -276,9 +287,9 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capfd: pytest.Ca
 class _Faulty(CostDomain):
     """Cannot fold one event."""
 
-    def fold(self, pages: Pages, events: Sequence[Event]) -> Effects:
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
         """Fold, unless the event is there."""
-        if any(one.id == "e1234" for one in events):
+        if any(one.id == "e1234" for of_tenant in events.values() for one in of_tenant):
             raise ZeroDivisionError("the fold has a bug")
         return super().fold(pages, events)
 
