@@ -31,8 +31,8 @@ from tests.strategies import make_stream
 
 STORM_S = 120.0
 DAYS_AFTER = 3
-LATE_S = 5.0
-"""What is on its way when the calm comes has arrived after this."""
+LATE_S = 75.0
+"""What is on its way or stands still when the calm comes has arrived and goes on after this."""
 START_MS = {True: 1_600_000_000_000, False: 1_800_000_000_000}
 """Where the clock starts, by whether the stream is live: before its first event, or after its last."""
 
