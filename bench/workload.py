@@ -26,7 +26,7 @@ def events(records: int, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
     for at in range(records):
         tenant = f"tenant-{int(pick() * TENANTS):04d}"
         occurred_us = START_US + int(at * step_us)
-        if pick() < 0.1:  # noqa: PLR2004 one in ten comes a little late
+        if pick() < 0.1:
             occurred_us = max(START_US, occurred_us - int(pick() * 4 * US_PER_MINUTE))
         yield (
             tenant.encode(),

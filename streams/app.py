@@ -237,15 +237,20 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stopper(stop, number))
     worker = Worker(settings)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    tune_collector()
     try:
         await worker.run(stop)
     except BaseException:
         _end_by_itself(1)
         raise
     log.info("stopped")
+
+
+def tune_collector() -> None:
+    """Look for cycles rarely: the long-lived state has none (DESIGN: performance budget)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _stopper(stop: asyncio.Event, number: signal.Signals) -> Callable[[], None]:

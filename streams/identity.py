@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from engines.core.model import IdBlock
 
-ITEM_BYTES = 20
+IDENTITY_BYTES = 16
+"""Of the 20 bytes of a stamp; the rest is the content checksum, big endian."""
 _MERGE_MAX = 1_000_000
 """Longer runs stay as they are: merging them would stall the partition for tens of milliseconds."""
 
@@ -44,11 +45,6 @@ def _merged(first: _Run, second: _Run) -> _Run:
     return _Run(hi[order], np.concatenate((first.lo, second.lo))[order], np.concatenate((first.crc, second.crc))[order])
 
 
-def item(identity: bytes, content: int) -> bytes:
-    """Return the 20 bytes that stand for an accepted record in a block."""
-    return identity + content.to_bytes(4, "big")
-
-
 class Identities:
     """Identities of accepted records by event day."""
 
@@ -60,19 +56,20 @@ class Identities:
         self.add(block.day, block.body)
 
     def add(self, day: int, body: bytes) -> None:
-        """Add the concatenated items of records accepted for *day*; none of them is known yet."""
+        """Add the concatenated stamps of records accepted for *day*; none of them is known yet."""
         runs = self._days.setdefault(day, [])
         runs.append(_run_of(body))
         while len(runs) > 1 and len(runs[-2].hi) <= 2 * len(runs[-1].hi) and len(runs[-2].hi) < _MERGE_MAX:
             last = runs.pop()
             runs.append(_merged(runs.pop(), last))
 
-    def known(self, day: int, identities: Sequence[bytes]) -> dict[int, int]:
-        """Return {index in *identities*: content checksum of the first copy} for those already counted."""
+    def known(self, day: int, stamps: Sequence[bytes]) -> dict[int, int]:
+        """Return {index in *stamps*: content checksum of the first copy} for those already counted."""
         runs = self._days.get(day)
-        if not runs or not identities:
+        if not runs or not stamps:
             return {}
-        asked = np.frombuffer(b"".join(identities), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+        items = np.frombuffer(b"".join(stamps), dtype=_ITEM)
+        asked = np.stack((items["hi"], items["lo"]), axis=1).astype(np.uint64)
         order = np.argsort(asked[:, 0], kind="stable")  # ascending keys walk a run once, not at random
         hi = np.ascontiguousarray(asked[order, 0])
         found: dict[int, int] = {}

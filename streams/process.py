@@ -13,7 +13,7 @@ from functools import partial
 from engines.core.model import Chunk, PageKey, Record, TableRow
 from engines.core.time import HOURS_PER_DAY
 from streams.claim import Claim
-from streams.scan import GAP_US, Segment
+from streams.scan import GAP_MS, Segment
 
 
 async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mapping[int, str]) -> None:
@@ -52,9 +52,9 @@ async def close_idle(claim: Claim, chunk: Chunk) -> None:
     if chunk.end_of_log_ms is None or state.watermark_us is None or state.last_append_ms is None:
         return
     margin_ms = int(claim.deps.limits.idle_margin_s * 1000)
-    gap_us = (chunk.end_of_log_ms - margin_ms - state.last_append_ms) * 1000
-    if gap_us > GAP_US:
-        await close_through(claim, claim.domain.closable_through(state.watermark_us + gap_us))
+    gap_ms = chunk.end_of_log_ms - margin_ms - state.last_append_ms
+    if gap_ms > GAP_MS:
+        await close_through(claim, claim.domain.closable_through(state.watermark_us + gap_ms * 1000))
 
 
 async def close_through(claim: Claim, through: int) -> None:

@@ -6,18 +6,18 @@ the watermark, so that what follows can fold in bulk: the chunk's size never sho
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from engines.core.model import Effects, Invalid, Record, TopicPartition
 from engines.core.ports import Domain, Event
 from engines.core.time import US_PER_DAY, format_instant
 from streams import fates
 from streams.homes import Homes
-from streams.identity import Identities, item
+from streams.identity import IDENTITY_BYTES, Identities
 
-GAP_US = 60_000_000
+GAP_MS = 60_000
 """A silence in the log longer than this moves the watermark by its length."""
 DISORDER_US = 300_000_000
 """How far the watermark stays behind the greatest event time."""
@@ -36,20 +36,16 @@ class Cursor:
 
 @dataclass(slots=True)
 class Segment:
-    """A stretch of log between two closes: folded as one, then days up to ``cursor.closed_through`` are closed."""
+    """A stretch of log between two closes: folded as one, then days up to ``cursor.closed_through`` are closed.
 
-    events: list[Event] = field(default_factory=list)
+    ``events`` are the accepted ones by tenant, each tenant's in offset order: tenants share no state.
+    """
+
+    events: Mapping[str, list[Event]] = field(default_factory=dict)
     effects: Effects = field(default_factory=Effects)
-    ids: dict[int, bytearray] = field(default_factory=dict)
+    ids: dict[int, bytes] = field(default_factory=dict)
     next_offset: int = 0
     cursor: Cursor = Cursor(None, None, None)
-
-
-class _Candidate(NamedTuple):
-    event: Event
-    day: int
-    identity: bytes
-    segment: Segment
 
 
 class Scanner:
@@ -71,15 +67,31 @@ class Scanner:
             poison: reasons by offset of records that the failure ladder gave up on.
         """
         scan = _Scan(self, cursor)
-        for record in records:
-            scan.take(record, poison)
+        scan.take(records, poison)
         return scan.finish(end)
 
 
-class _Scan:
-    """One pass over a chunk: where event time stands, and what is known of the records so far."""
+_Arrival = tuple[Event, bytes, int]
+"""An event that is counted unless it is a copy, its stamp and its UTC day."""
 
-    __slots__ = ("_candidates", "_closed", "_due", "_last_append_ms", "_scanner", "_segment", "_watermark", "segments")
+
+class _Scan:
+    """One pass over a chunk: where event time stands, and what is known of the records so far.
+
+    A segment's arrivals are those before its entry in ``_ends``.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_closed",
+        "_due",
+        "_ends",
+        "_last_append_ms",
+        "_scanner",
+        "_segment",
+        "_watermark",
+        "segments",
+    )
 
     def __init__(self, scanner: Scanner, cursor: Cursor) -> None:
         self._scanner = scanner
@@ -89,53 +101,61 @@ class _Scan:
         self._due = None if self._closed is None else scanner.domain.next_due(self._closed)
         self._segment = Segment()
         self.segments = [self._segment]
-        self._candidates: list[_Candidate] = []
+        self._arrived: list[_Arrival] = []
+        self._ends: list[int] = []
 
-    def take(self, record: Record, poison: Mapping[int, str]) -> None:
-        """Decide what becomes of *record*, but for whether it is a copy of an earlier one."""
+    def take(self, records: Sequence[Record], poison: Mapping[int, str]) -> None:
+        """Decide what becomes of each record, but for whether it is a copy of an earlier one."""
         scanner = self._scanner
-        event = Invalid(None, poison[record.offset]) if record.offset in poison else scanner.domain.decode(record)
-        if isinstance(event, Invalid):
-            self._bury(record, event)
-            return
-        if scanner.homes.home_of(event.tenant_id) != scanner.tp.partition:
-            self._forward(record, event)
-            return
-        if self._watermark is not None:
-            self._pass_gap(record)
-        self._last_append_ms = record.timestamp
-        occurred_at = event.occurred_at
-        day = occurred_at // US_PER_DAY
-        if self._closed is not None and day <= self._closed:
-            self._too_late(record, event)
-        else:
-            self._candidates.append(_Candidate(event, day, scanner.domain.identity(event), self._segment))
-        if self._watermark is None or occurred_at - DISORDER_US > self._watermark:
-            self._watermark = occurred_at - DISORDER_US
-            if self._due is None or self._watermark >= self._due:
-                self._cut(record.offset + 1)
+        decode, stamp, home_of = scanner.domain.decode, scanner.domain.stamp, scanner.homes.home_of
+        here, arrived = scanner.tp.partition, self._arrived
+        for record in records:
+            event = decode(record) if record.offset not in poison else Invalid(None, poison[record.offset])
+            if isinstance(event, Invalid):
+                self._bury(record, event)
+                continue
+            if home_of(event.tenant_id) != here:
+                self._forward(record, event)
+                continue
+            append_ms = record.timestamp
+            if self._last_append_ms is not None and append_ms - self._last_append_ms > GAP_MS:
+                self._pass_gap(record)
+            self._last_append_ms = append_ms
+            occurred_at = event.occurred_at
+            day = occurred_at // US_PER_DAY
+            if self._closed is not None and day <= self._closed:
+                self._too_late(record, event)
+            else:
+                arrived.append((event, stamp(event), day))
+            if self._watermark is None or occurred_at - DISORDER_US > self._watermark:
+                self._move(occurred_at - DISORDER_US, record.offset)
 
     def finish(self, end: int) -> list[Segment]:
         """Return the segments, the last one ending at *end*, with the first copies as their events."""
         self._segment.next_offset = end
         self._segment.cursor = Cursor(self._watermark, self._last_append_ms, self._closed)
-        self._settle(self._known())
-        for segment in self.segments:
-            counts = segment.effects.counts
-            counts[fates.ACCEPTED] = len(segment.events)
-            counts[fates.EVENTS] = sum(counts.get(fate, 0) for fate in fates.FATES)
+        self._ends.append(len(self._arrived))
+        copies = self._copies()
+        first = 0
+        for segment, last in zip(self.segments, self._ends, strict=True):
+            self._settle(segment, range(first, last), copies)
+            first = last
         return self.segments
 
+    def _move(self, watermark_us: int, offset: int) -> None:
+        """Move the watermark after the record at *offset*."""
+        self._watermark = watermark_us
+        if self._due is None or watermark_us >= self._due:
+            self._cut(offset + 1)
+
     def _pass_gap(self, record: Record) -> None:
-        """Move the watermark by the silence before *record*, when that is long enough to be one."""
+        """Move the watermark by the silence before *record*."""
         if self._watermark is None or self._last_append_ms is None:
             return
-        gap_us = (record.timestamp - self._last_append_ms) * 1000
-        if gap_us > GAP_US:
-            self._watermark += gap_us
-            self._last_append_ms = record.timestamp  # whoever takes up here must not pass the same gap again
-            if self._due is not None and self._watermark >= self._due:
-                self._cut(record.offset)
+        self._watermark += (record.timestamp - self._last_append_ms) * 1000
+        self._last_append_ms = record.timestamp  # whoever takes up here must not pass the same gap again
+        if self._due is not None and self._watermark >= self._due:
+            self._cut(record.offset)
 
     def _cut(self, next_offset: int) -> None:
         """End the segment before *next_offset*: days close there."""
@@ -145,6 +165,7 @@ class _Scan:
         self._due = self._scanner.domain.next_due(self._closed)
         self._segment.next_offset = next_offset
         self._segment.cursor = Cursor(self._watermark, self._last_append_ms, self._closed)
+        self._ends.append(len(self._arrived))
         self._segment = Segment()
         self.segments.append(self._segment)
 
@@ -170,35 +191,52 @@ class _Scan:
         if money is not None:
             effects.count(fates.LATE_NANOUSD, money)
 
-    def _known(self) -> list[int | None]:
-        """Return, for each candidate, the content checksum of the copy counted in an earlier chunk, if any."""
-        known: list[int | None] = [None] * len(self._candidates)
-        by_day: dict[int, list[int]] = {}
-        for at, candidate in enumerate(self._candidates):
-            by_day.setdefault(candidate.day, []).append(at)
-        for day, places in by_day.items():
-            asked = [self._candidates[at].identity for at in places]
-            for found, content in self._scanner.identities.known(day, asked).items():
-                known[places[found]] = content
-        return known
+    def _copies(self) -> dict[int, int]:
+        """Return {place in ``_arrived``: content checksum of the first copy} for every later copy."""
+        copies: dict[int, int] = {}
+        for day in {day for _, _, day in self._arrived}:
+            places = [at for at, arrival in enumerate(self._arrived) if arrival[2] == day]
+            stamps = [self._arrived[at][1] for at in places]
+            known = self._scanner.identities.known(day, stamps)
+            copies |= {places[at]: content for at, content in known.items()}
+            if len({stamp[:IDENTITY_BYTES] for stamp in stamps}) < len(stamps):
+                copies |= _copies_among(places, stamps, known)
+            fresh = stamps if not copies else [self._arrived[at][1] for at in places if at not in copies]
+            if fresh:
+                self._scanner.identities.add(day, b"".join(fresh))
+        return copies
 
-    def _settle(self, known: Sequence[int | None]) -> None:
-        """Give each candidate its fate, in offset order: the first copy is accepted, later ones are duplicates."""
-        content_of = self._scanner.domain.content
-        fresh: dict[bytes, int] = {}
-        first_copies: dict[int, bytearray] = {}
-        for (event, day, identity, segment), counted in zip(self._candidates, known, strict=True):
-            content = content_of(event)
-            first = fresh.get(identity) if counted is None else counted
-            if first is not None:
-                segment.effects.count(fates.DUPLICATES)
-                if first != content:
-                    segment.effects.count(fates.CONFLICTING)
-                continue
-            fresh[identity] = content
-            entry = item(identity, content)
-            first_copies.setdefault(day, bytearray()).extend(entry)
-            segment.ids.setdefault(day, bytearray()).extend(entry)
-            segment.events.append(event)
-        for day, body in first_copies.items():
-            self._scanner.identities.add(day, bytes(body))
+    def _settle(self, segment: Segment, places: range, copies: Mapping[int, int]) -> None:
+        """Count the arrivals at *places*: a first copy is accepted, a later one a duplicate."""
+        arrivals = self._arrived[places.start : places.stop]
+        if copies:
+            for at in places:
+                if at in copies:
+                    segment.effects.count(fates.DUPLICATES)
+                    if self._arrived[at][1][IDENTITY_BYTES:] != copies[at].to_bytes(4, "big"):
+                        segment.effects.count(fates.CONFLICTING)
+            arrivals = [self._arrived[at] for at in places if at not in copies]
+        by_tenant: defaultdict[str, list[Event]] = defaultdict(list)
+        for event, _, _ in arrivals:
+            by_tenant[event.tenant_id].append(event)
+        segment.events = by_tenant
+        for day in {day for _, _, day in arrivals}:
+            segment.ids[day] = b"".join([stamp for _, stamp, of_day in arrivals if of_day == day])
+        counts = segment.effects.counts
+        counts[fates.ACCEPTED] = len(arrivals)
+        counts[fates.EVENTS] = sum(counts.get(fate, 0) for fate in fates.FATES)
+
+
+def _copies_among(places: Sequence[int], stamps: Sequence[bytes], known: Mapping[int, int]) -> dict[int, int]:
+    """Return {place: content checksum of the first copy} for copies of one another within a chunk."""
+    first: dict[bytes, int] = {}
+    copies: dict[int, int] = {}
+    for at, (place, stamp) in enumerate(zip(places, stamps, strict=True)):
+        if at in known:
+            continue
+        identity, content = stamp[:IDENTITY_BYTES], int.from_bytes(stamp[IDENTITY_BYTES:], "big")
+        if identity in first:
+            copies[place] = first[identity]
+        else:
+            first[identity] = content
+    return copies

@@ -179,11 +179,11 @@ class Domain(Protocol):
     def decode(self, record: Record) -> Event | Invalid:
         """Return the event in *record*, or why there is none (CONTRACT §1)."""
 
-    def identity(self, event: Event) -> bytes:
-        """Return the 16-byte identity of *event* (CONTRACT §3)."""
+    def stamp(self, event: Event) -> bytes:
+        """Return 20 bytes: the identity of *event* (CONTRACT §3), and a big-endian checksum of all its known fields.
 
-    def content(self, event: Event) -> int:
-        """Return the 32-bit checksum of every known field of *event*, to tell conflicting copies."""
+        The checksum tells conflicting copies.
+        """
 
     def money(self, event: Event) -> int | None:
         """Return what *event* costs in nano-USD, None when that is not known."""
@@ -194,11 +194,11 @@ class Domain(Protocol):
     def closable_through(self, watermark_us: int) -> int:
         """Return the last UTC day that *watermark_us* closes."""
 
-    def missing(self, pages: Pages, events: Sequence[Event]) -> set[PageKey]:
+    def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> set[PageKey]:
         """Return keys that folding *events* needs and *pages* does not know; asked again until empty."""
 
-    def fold(self, pages: Pages, events: Sequence[Event]) -> Effects:
-        """Fold accepted *events*, in offset order, into *pages* and judge them per record."""
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
+        """Fold accepted *events*, by tenant and in offset order, into *pages* and judge them per record."""
 
     def close_missing(self, pages: Pages, day: int, tenants: Sequence[str]) -> set[PageKey]:
         """Return keys that closing *day* for *tenants* needs and *pages* does not know; asked until empty."""

@@ -6,7 +6,7 @@ is in offset order, so the totals at a crossing are those of exactly the records
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engines.core.model import Effects
@@ -64,36 +64,41 @@ def _day_page(pages: Pages, detector: CostAnomalyDetector, tenant_id: str, day: 
     return page
 
 
-def fold(pages: Pages, events: Sequence[CostEvent], prices: PriceBook, detector: CostAnomalyDetector) -> Effects:
-    """Fold *events*, accepted and in offset order, into *pages*; return what became news on the way."""
+def fold(
+    pages: Pages, events: Mapping[str, Sequence[CostEvent]], prices: PriceBook, detector: CostAnomalyDetector
+) -> Effects:
+    """Fold *events*, accepted, by tenant and in offset order, into *pages*; return what became news on the way."""
     effects = Effects()
-    slots: dict[tuple[str, int], _Slot] = {}
-    for event in events:
-        occurred_at = event.occurred_at
-        where = (event.tenant_id, occurred_at // US_PER_HOUR)
-        slot = slots.get(where)
-        if slot is None:
-            slot = slots[where] = _Slot(pages, detector, *where)
-        slot.page.newest_us = max(slot.page.newest_us, occurred_at)
-        record = _total_of(event, prices, effects)
-        crossed: list[tuple[str, str]] | None = None
-        names = (event.tenant_id, event.user_id, event.feature_tag, event.model)
-        for (of_hour, of_day, watch), name in zip(slot.tables, names):  # noqa: B905 four and four, once per record
-            if name is None:
-                continue
+    for tenant_id, of_tenant in events.items():
+        slots: dict[int, _Slot] = {}
+        for event in of_tenant:
+            hour = event.occurred_at // US_PER_HOUR
+            slot = slots.get(hour)
+            if slot is None:
+                slot = slots[hour] = _Slot(pages, detector, tenant_id, hour)
+            names = (tenant_id, event.user_id, event.feature_tag, event.model)
+            if _add(slot, names, event.occurred_at, _total_of(event, prices, effects)):
+                detector.crossed(pages, tenant_id, slot.day, _watched(slot, names), effects)
+    return effects
+
+
+def _add(slot: _Slot, names: Sequence[str | None], occurred_at: int, record: Total) -> bool:
+    """Add a *record* to the totals it belongs to; return whether a total of the day has reached its line."""
+    slot.page.newest_us = max(slot.page.newest_us, occurred_at)
+    crossed = False
+    for (of_hour, of_day, watch), name in zip(slot.tables, names):  # noqa: B905 four and four, once per record
+        if name is not None:
             of_hour[name] = of_hour.get(name, 0) + record
             total = of_day[name] = of_day.get(name, 0) + record
-            if total >= watch.get(name, _NEVER):
-                crossed = _watched(slot, names)
-        if crossed is not None:
-            detector.crossed(pages, event.tenant_id, slot.day, crossed, effects)
-    return effects
+            if watch and total >= watch.get(name, _NEVER):
+                crossed = True
+    return crossed
 
 
 def _total_of(event: CostEvent, prices: PriceBook, effects: Effects) -> Total:
     """Return what *event* adds to each total it belongs to, priced if it does not say what it cost."""
     price = event.cost_nanousd
-    rare = event.cached_input_tokens
+    rare = event.cached_input_tokens + RETRY_ONE if event.is_retry else event.cached_input_tokens
     if price is None:
         found = prices.price_of(event)
         if isinstance(found, Unpriced):
@@ -102,12 +107,10 @@ def _total_of(event: CostEvent, prices: PriceBook, effects: Effects) -> Total:
             rare += UNPRICED_ONE
         else:
             price = found
-    if event.is_retry:
-        rare += RETRY_ONE
     return of_record(price, event.input_tokens, event.output_tokens) + rare
 
 
-def _watched(slot: _Slot, names: tuple[str | None, ...]) -> list[tuple[str, str]]:
+def _watched(slot: _Slot, names: Sequence[str | None]) -> list[tuple[str, str]]:
     """Return the (type, id) of the entities in *names* whose total has reached the line it watches."""
     return [
         (kind, name)
