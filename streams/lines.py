@@ -11,11 +11,13 @@ import gzip
 import heapq
 import io
 import os
+import stat
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -58,22 +60,24 @@ _read_timed = msgspec.json.Decoder(_Timed).decode
 
 @dataclass(slots=True)
 class _Source:
-    """One file: ``raw`` as it is on disk, ``unzipped`` what it holds when it is compressed; lines read so far."""
+    """One file: its size on disk (None: it has none), and how many bytes of that and lines were read so far."""
 
     name: str
-    raw: io.FileIO
-    unzipped: gzip.GzipFile | None = None
+    size: int | None
+    bytes_read: int = 0
     line: int = 0
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes as they come. Raises InputUnreadable."""
+        """Yield the bytes as they come, decompressed. Raises InputUnreadable."""
         try:
-            read = self.raw.read if self.unzipped is None else self.unzipped.read1
-            while chunk := read(_READ_BYTES):
-                yield chunk
+            with _opened(self.name) as raw:
+                read = gzip.GzipFile(fileobj=raw).read1 if self.name.endswith(".gz") else raw.read
+                while chunk := read(_READ_BYTES):
+                    self.bytes_read = raw.tell() if self.size is not None else 0
+                    yield chunk
         except (OSError, EOFError, zlib.error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise InputUnreadable(f"{self.name}: unreadable after line {self.line}: {why}") from error
+            raise InputUnreadable(f"{shown(self.name)}: unreadable after line {self.line}: {why}") from error
 
 
 class LineReader:
@@ -91,8 +95,9 @@ class LineReader:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(names)
-        self._sources = [_opened(name) for name in names]
-        self.total_bytes = _size(self._sources)
+        self._sources = [_Source(name, _size(name)) for name in names]
+        sizes = [source.size for source in self._sources]
+        self.total_bytes = None if None in sizes else sum(size or 0 for size in sizes)
         self._blocks: asyncio.Queue[Block | InputUnreadable | None] = asyncio.Queue()
         self._room = threading.Semaphore(_AHEAD)
         self._stopped = False
@@ -124,15 +129,9 @@ class LineReader:
         self._room.release()
         self._blocks.put_nowait(None)
 
-    def close(self) -> None:
-        """Close the files if nothing was taken of them; what is being read is closed by whoever reads."""
-        if self._thread is None:
-            self._close()
-
     def place(self, line: Line) -> str:
         """Return ``file:line`` as compilers write it."""
-        name = self.names[line.source]
-        return f"{'<stdin>' if name == STDIN else name}:{line.number}"
+        return f"{shown(self.names[line.source])}:{line.number}"
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         last: InputUnreadable | None = InputUnreadable("reading ended before its time")
@@ -141,19 +140,14 @@ class LineReader:
                 self._room.acquire()
                 if self._stopped:
                     break
-                read = sum(source.raw.tell() for source in self._sources if source.raw.seekable())
+                read = sum(source.bytes_read for source in self._sources)
                 loop.call_soon_threadsafe(self._blocks.put_nowait, Block(lines, read))
             last = None
         except InputUnreadable as error:
             last = error
         finally:
-            self._close()
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._blocks.put_nowait, last)
-
-    def _close(self) -> None:
-        for source in self._sources:
-            source.raw.close()
 
     def _read(self) -> Iterator[list[Line]]:
         if len(self._sources) == 1:
@@ -173,20 +167,25 @@ class LineReader:
         yield lines
 
 
-def _opened(name: str) -> _Source:
+def shown(name: str) -> str:
+    """Return *name* for people."""
+    return "<stdin>" if name == STDIN else name
+
+
+def _opened(name: str) -> io.FileIO:
+    return io.FileIO(0, closefd=False) if name == STDIN else io.FileIO(name)
+
+
+def _size(name: str) -> int | None:
+    """Return the size of a file, None for what is none; raises InputUnreadable when it cannot be read."""
     try:
-        if name == STDIN:
-            return _Source("<stdin>", io.FileIO(0, closefd=False))
-        raw = io.FileIO(name)
-        return _Source(name, raw, gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else None)
+        known = os.fstat(0) if name == STDIN else Path(name).stat()
+        if stat.S_ISREG(known.st_mode) or stat.S_ISDIR(known.st_mode):
+            with _opened(name):  # not a pipe: opening and closing one would break it for its writer
+                return known.st_size
     except OSError as error:
-        raise InputUnreadable(f"{name}: {error.strerror}") from error
-
-
-def _size(sources: Iterable[_Source]) -> int | None:
-    sizes = [os.fstat(source.raw.fileno()).st_size if source.raw.seekable() else None for source in sources]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if len(known) == len(sizes) else None
+        raise InputUnreadable(f"{shown(name)}: {error.strerror}") from error
+    return None
 
 
 def _blocks_of(number: int, source: _Source) -> Iterator[list[Line]]:
