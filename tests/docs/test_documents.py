@@ -114,9 +114,3 @@ def test_topics_that_the_readme_uses_are_listed() -> None:
     used = {name for block in blocks(Path("README.md"), "bash") for name in re.findall(r" -t (\S+)", block.text)}
     assert used
     assert used <= {topic.name for topic in topics.load().topics}
-
-
-@each_document
-def test_python_in_a_document_compiles(document: Path) -> None:
-    for block in blocks(document, "python"):
-        compile(block.text, str(document), "exec")
