@@ -5,6 +5,7 @@ It refuses what PostgreSQL refuses and changes nothing then; an effect is one st
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -72,6 +73,8 @@ class MemoryStore:
     def __init__(self, suspend: Suspend | None = None) -> None:
         self._suspend = suspend
         self._state = _State()
+        self._claims = itertools.count(1)
+        """Not part of the state: a restored store hands no epoch out twice."""
 
     @property
     def positions(self) -> dict[TopicPartition, Position]:
@@ -203,7 +206,7 @@ class MemoryStore:
             found,
             cluster_id=found.cluster_id or log.cluster_id,
             topic_id=found.topic_id or log.topic_id,
-            epoch=found.epoch + 1,
+            epoch=max(found.epoch + 1, next(self._claims)),
             version=found.version + 1,
             released=False,
         )

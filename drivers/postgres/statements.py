@@ -32,7 +32,10 @@ ON CONFLICT DO NOTHING
 """
 
 CLAIM = (
-    "UPDATE positions SET epoch = epoch + 1, version = version + 1, released = false,"  # noqa: S608 constants
+    # An epoch is the time of its claim: a database restored to an earlier commit hands none out twice.
+    "UPDATE positions SET"
+    " epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint),"
+    " version = version + 1, released = false,"
     " cluster_id = $3, topic_id = $4"
     " WHERE partition = $1 AND topic = $2 RETURNING " + POSITION_COLUMNS
 )

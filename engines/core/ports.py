@@ -64,7 +64,10 @@ class Store(Protocol):
     """The database of some partitions. Raises Transient or DataRefused, nothing else on purpose."""
 
     async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
-        """Take ownership: epoch + 1, version + 1, released = false, in one transaction.
+        """Take ownership: a higher epoch, version + 1, released = false, in one transaction.
+
+        Epochs are unique over the life of the database, restores to an earlier commit included, so that an owner
+        from an abandoned history can never pass for one of today.
 
         A partition without a row gets one at ``log.start``. Returns the row after the claim, except that
         ``released`` is what it was before (True: the last owner left cleanly, or there was none).

@@ -52,7 +52,7 @@ async def test_a_predecessor_silent_in_a_transaction_blocks_no_longer_than_the_l
         began = time.monotonic()
         claimed = await claim_patiently(successor)
         waited = time.monotonic() - began
-        assert claimed.epoch == 2
+        assert claimed.version == 2
         assert waited < QUICK.idle_in_transaction_s + QUICK.lock_s + 2
     finally:
         stopped.terminate()
@@ -67,7 +67,7 @@ async def test_a_commit_stopped_while_it_copies_rows_holds_no_lock(tables: str, 
         await stopped.execute("BEGIN")
         assert await rows.stage(stopped, [snapshot()]) == ["snapshots"]
         async with asyncio.timeout(1):
-            assert (await postgres_store.claim(TP, LOG)).epoch == 2
+            assert (await postgres_store.claim(TP, LOG)).version == 2
         await stopped.execute("ROLLBACK")
     await connections.close()
 
@@ -157,13 +157,13 @@ async def test_connections_lost_between_calls_are_replaced(postgres_store: Postg
     await observer.fetch(f"SELECT pg_terminate_backend(pid) FROM ({OTHERS}) AS others")
     await until(observer, OTHERS, found=False)
     claims = await asyncio.gather(*(claim_patiently(postgres_store) for _ in range(6)))
-    assert sorted(claimed.epoch for claimed in claims) == list(range(7, 13))
+    assert sorted(claimed.version for claimed in claims) == list(range(7, 13))
 
 
 async def test_more_calls_than_connections_wait_their_turn(tables: str) -> None:
     store = PostgresStore(tables, pool_size=1)
     claims = await asyncio.gather(*(store.claim(TP, LOG) for _ in range(5)))
-    assert sorted(claimed.epoch for claimed in claims) == [1, 2, 3, 4, 5]
+    assert sorted(claimed.version for claimed in claims) == [1, 2, 3, 4, 5]
     await store.close()
 
 

@@ -67,7 +67,7 @@ async def test_accepting_lets_a_refused_partition_go_on(table: PositionTable, po
     assert (accepted.next_offset, accepted.topic_id, accepted.counts) == (10, "new topic", {"accepted": 9})
     assert accepted.attempt is None
     assert await postgres_store.commit(batch(before)) is False
-    assert (await postgres_store.claim(TP, RECREATED)).epoch == before.epoch + 2
+    assert (await postgres_store.claim(TP, RECREATED)).version == before.version + 2
 
 
 async def test_accepting_one_partition_accepts_no_other(table: PositionTable, postgres_store: PostgresStore) -> None:
@@ -84,7 +84,7 @@ async def test_a_partition_never_claimed_cannot_be_accepted(
 ) -> None:
     assert await table.accept(TP, RECREATED, 10) is None
     assert await table.read() == ([], [])
-    assert (await postgres_store.claim(TP, LOG)).epoch == 1
+    assert (await postgres_store.claim(TP, LOG)).version == 1
 
 
 async def test_after_going_back_no_page_is_taken_for_projected(
