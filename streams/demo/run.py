@@ -63,7 +63,7 @@ def run_files(names: Sequence[str]) -> bool:
         ended = asyncio.run(play(stage, screen, board, reader, None))
     screen.facts()
     replayed = asyncio.run(_replayed(again, now_ms))
-    expected = _totals(replayed)
+    expected = totals_of(replayed)
     screen.totals(by_tenant(expected, ended.stored), "replayed")
     return screen.verdict([_same_ends(replayed, ended), *judge_any(expected, ended, "replayed")])
 
@@ -110,7 +110,8 @@ class _Snapshot(msgspec.Struct):
     cost_nanousd: int | None
 
 
-def _totals(replayed: Replayed) -> dict[tuple[str, int], Totals]:
+def totals_of(replayed: Replayed) -> dict[tuple[str, int], Totals]:
+    """Return what a replay ends with, by tenant and day."""
     read = msgspec.json.Decoder(_Snapshot).decode
     lines = (read(line) for line in replayed.snapshots)
     return {
