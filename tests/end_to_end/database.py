@@ -1,0 +1,115 @@
+"""The database's side of a deployment: how far workers have come, and what people read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import asyncpg
+
+from drivers.postgres import read
+from drivers.postgres.migrate import migrate
+from engines.core.time import US_PER_SECOND, format_instant
+
+Line = dict[str, Any]
+T = TypeVar("T")
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_PROGRESS = """
+SELECT partition, next_offset, watermark_us, closed_through, epoch, counts,
+       outbox_seq = published AND projected >= next_offset AS told
+FROM positions WHERE topic = 'costs' ORDER BY partition
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A row of `positions`; `told`: everything is published and in the projections."""
+
+    next_offset: int
+    watermark_us: int | None
+    closed_through: int | None
+    epoch: int
+    counts: dict[str, int]
+    told: bool
+
+    @property
+    def events(self) -> int:
+        """Records taken in."""
+        return self.counts.get("events", 0)
+
+
+def prepare(url: str) -> None:
+    """Make the tables."""
+    asyncio.run(migrate(url))
+
+
+def ask(url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> T | None:
+    """Return what *work* finds on a connection of its own, None while the database is away."""
+
+    async def connected() -> T | None:
+        try:
+            connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
+        except (*_AWAY, TimeoutError):
+            return None
+        try:
+            return await work(connection)
+        except _AWAY:
+            return None
+        finally:
+            connection.terminate()
+
+    return asyncio.run(connected())
+
+
+def run(url: str, *statements: str) -> None:
+    """Execute *statements*, each in a transaction of its own."""
+
+    async def execute(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+        for statement in statements:
+            await connection.execute(statement)
+        return True
+
+    assert ask(url, execute), "the database is away"
+
+
+def progress(url: str) -> dict[int, Progress]:
+    """Return how far each partition is; nothing while the database is away."""
+
+    async def look(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, Progress]:
+        rows = await connection.fetch(_PROGRESS)
+        return {row[0]: Progress(row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows}
+
+    return ask(url, look) or {}
+
+
+def snapshots(url: str) -> list[Line]:
+    """Return the snapshot lines as CONTRACT §5 writes them."""
+    return asyncio.run(_snapshots(url))
+
+
+async def _snapshots(url: str) -> list[Line]:
+    async with read.opened(url) as database:
+        return [_line(row) async for row in read.iterate_snapshots(database)]
+
+
+def _line(row: read.SnapshotLine) -> Line:
+    names = (name for name in row.__slots__ if name != "partition")
+    line = {name: getattr(row, name) for name in names}
+    line["start"] = format_instant(int(row.start.timestamp()) * US_PER_SECOND)
+    deviation: Decimal | None = row.deviation_pct
+    line["deviation_pct"] = None if deviation is None else float(deviation)
+    return line
+
+
+def anomalies(url: str) -> list[Line]:
+    """Return the anomalies that stand."""
+    return asyncio.run(_anomalies(url))
+
+
+async def _anomalies(url: str) -> list[Line]:
+    async with read.opened(url) as database:
+        return [one.line for one in await read.read_current_anomalies(database)]

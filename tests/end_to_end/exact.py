@@ -1,0 +1,185 @@
+"""Holds what a deployment left behind against the oracle's reading of the very log it read.
+
+Topics are read as the contract tells consumers to: at least once, one content per (id, revision), the highest
+revision counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from streams import fates
+from tests import oracle
+from tests.end_to_end import broker, database
+from tests.end_to_end.broker import Stored
+from tests.end_to_end.deployment import PARTITIONS, Deployment, eventually
+from tests.streams import running
+from tests.streams.running import price
+
+Line = dict[str, Any]
+T = TypeVar("T")
+FACTS = "cost-anomaly-facts"
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a deployment left behind; `facts` holds each revision once."""
+
+    log: list[oracle.LogRecord]
+    facts: dict[tuple[str, int], Line]
+    dead: list[Line]
+    late: list[Line]
+    snapshots: list[Line]
+    anomalies: list[Line]
+    positions: dict[int, database.Progress]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Records by fate and what else adds up, over all partitions."""
+        totals: dict[str, int] = {}
+        for position in self.positions.values():
+            for name, n in position.counts.items():
+                totals[name] = totals.get(name, 0) + n
+        return totals
+
+    @property
+    def newest_facts(self) -> list[Line]:
+        """The highest revision of each fact."""
+        newest = {anomaly_id: fact for (anomaly_id, _), fact in sorted(self.facts.items())}
+        return sorted(newest.values(), key=oracle.order)
+
+
+def settled(deployment: Deployment, patience_s: float = 60.0) -> None:
+    """Return when every record of the log is taken in, and everything told of it."""
+
+    def drained() -> bool | None:
+        found = database.progress(deployment.database_url)
+        if len(found) != PARTITIONS or not all(one.told for one in found.values()):
+            return None
+        ends = broker.ends(deployment.bootstrap, "costs")  # read last: what is told may have lengthened the log
+        return True if {p: one.next_offset for p, one in found.items()} == ends else None
+
+    eventually(drained, "everything is taken in and told", patience_s, every_s=0.3)
+
+
+def left(deployment: Deployment) -> Left:
+    """Read what a settled deployment left behind; fates must add up."""
+    url, bootstrap = deployment.database_url, deployment.bootstrap
+    positions = database.progress(url)
+    for position in positions.values():
+        assert sum(position.counts.get(fate, 0) for fate in fates.FATES) == position.events
+    log = broker.read(bootstrap, "costs")
+    return Left(
+        log=[oracle.LogRecord(r.value, r.headers, r.timestamp_ms * 1000, r.key, r.partition, r.offset) for r in log],
+        facts=_once((_named(line), line) for line in _lines(broker.read(bootstrap, FACTS))),
+        dead=list(_once((_place(line), line) for line in _lines(broker.read(bootstrap, "dead-letters"))).values()),
+        late=list(_once((_place(line), line) for line in _lines(broker.read(bootstrap, "late-records"))).values()),
+        snapshots=database.snapshots(url),
+        anomalies=sorted(database.anomalies(url), key=oracle.order),
+        positions=positions,
+    )
+
+
+def exact(deployment: Deployment) -> Left:
+    """Wait until *deployment* is settled, hold it against the oracle, and return what it left behind."""
+    settled(deployment)
+    found = left(deployment)
+    wanted = oracle.evaluate(found.log, partitions=PARTITIONS, price=price, append_forwarded=False)
+    for partition, end in wanted.ends.items():
+        position = found.positions[partition]
+        assert (position.watermark_us, position.closed_through) == (end.watermark_us, end.closed_through)
+    names = (fates.EVENTS, *fates.FATES, fates.CONFLICTING)
+    assert {name: found.counts.get(name, 0) for name in names} == {name: wanted.summary[name] for name in names}
+    same(found.snapshots, [_numbers(line) for line in wanted.snapshots])
+    same(_refused(found.dead), _refused(wanted.dead))
+    same(_comparable(found.late), _comparable(wanted.late))
+    _forwarded(found.log, wanted)
+    _facts(found, wanted)
+    return found
+
+
+def _forwarded(log: Sequence[oracle.LogRecord], wanted: oracle.Outcome) -> None:
+    """Every record away from home has come home at least once, as it was."""
+    homes = {
+        content.decode(): (entry.value, entry.key, entry.headers[:-1])
+        for entry in log
+        for name, content in entry.headers[-1:]
+        if name == fates.FORWARDED_FROM
+    }
+    away = [judged for judged in wanted.fates if judged.fate == "forwarded" and judged.record is not None]
+    assert homes == {
+        f"costs/{judged.partition}/{judged.offset}": (
+            judged.entry.value,
+            judged.record.tenant_id.encode(),
+            judged.entry.headers,
+        )
+        for judged in away
+        if judged.record is not None
+    }
+
+
+def _facts(found: Left, wanted: oracle.Outcome) -> None:
+    finals = [fact for fact in wanted.facts if fact["status"] == "final"]
+    same(_comparable(fact for fact in found.newest_facts if fact["status"] == "final"), _comparable(finals))
+    told = [line for line in found.anomalies if line["status"] == "final"]
+    same(_comparable(told), _comparable(line for line in wanted.anomalies if line["status"] == "final"))
+    stands = {fact["anomaly_id"] for fact in wanted.facts}
+    assert {fact["anomaly_id"] for fact in found.newest_facts} >= stands
+    assert {line["anomaly_id"] for line in found.anomalies} >= stands
+    # For one log, what is published on the way is the same in every replay of it.
+    replayed = asyncio.run(running.run(_at_home(found.log), lambda: 5_000, partitions=PARTITIONS))
+    same(list(found.facts.items()), sorted((_named(line), line) for line in replayed.publications))
+
+
+def _at_home(log: Iterable[oracle.LogRecord]) -> list[oracle.LogRecord]:
+    """Return *log* without what is forwarded: its copies are in the log already."""
+    kept = []
+    for entry in log:
+        record = oracle.decode(entry.value, entry.headers)
+        if isinstance(record, oracle.Bad) or oracle.home(record.tenant_id, PARTITIONS) == entry.partition:
+            kept.append(entry)
+    return kept
+
+
+def _lines(records: Iterable[Stored]) -> list[Line]:
+    return [json.loads(record.value or b"null") for record in records]
+
+
+def _once(named: Iterable[tuple[Any, Line]]) -> dict[Any, Line]:
+    """Return each line once; what comes again under a name must be the same."""
+    found: dict[Any, Line] = {}
+    for name, line in named:
+        assert found.setdefault(name, line) == line, name
+    return dict(sorted(found.items()))
+
+
+def _named(fact: Line) -> tuple[str, int]:
+    return fact["anomaly_id"], fact["revision"]
+
+
+def _place(line: Line) -> tuple[int, int]:
+    return line["partition"], line["offset"]
+
+
+def _refused(dead: Iterable[Line]) -> list[Line]:
+    return [oracle.comparable(line) for line in sorted(dead, key=_place)]
+
+
+def _comparable(lines: Iterable[Line]) -> list[Line]:
+    return [_numbers(oracle.comparable(line)) for line in lines]
+
+
+def _numbers(line: Line) -> Line:
+    deviation = line.get("deviation_pct")
+    return line if deviation is None else {**line, "deviation_pct": float(deviation)}
+
+
+def same(found: Sequence[T], wanted: Sequence[T]) -> None:
+    """Compare many lines without drowning in the difference."""
+    differing = [pair for pair in zip(found, wanted, strict=False) if pair[0] != pair[1]]
+    assert not differing, differing[:2]
+    assert len(found) == len(wanted)
