@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -115,8 +115,12 @@ async def run(
     profile: str = "standard",
     store: Store | None = None,
     limits: ShellLimits | None = None,
+    snapshots: Callable[[], Awaitable[list[Line]]] | None = None,
 ) -> Ran:
-    """Run the whole of *stream* through owners in chunks of *chunk_records* records, forwarding included."""
+    """Run the whole of *stream* through owners in chunks of *chunk_records* records, forwarding included.
+
+    A *store* other than memory comes with the way to read its *snapshots* lines at the end.
+    """
     log, memory = memory_log(stream, partitions), MemoryStore()
     deps = deps_for(log, store or memory, MemoryPublisher(log), profile, limits or ShellLimits(backoff_s=0.001))
     owners = [Owner(TopicPartition(TOPIC, partition), deps) for partition in range(partitions)]
@@ -132,7 +136,8 @@ async def run(
     positions = {owner.tp.partition: cast("Position", owner.committed) for owner in owners}
     for owner in owners:
         await owner.release()
-    return collect(log, positions, memory.rows(SNAPSHOTS.name), provisional)
+    read = snapshots or _in_memory(memory, positions)
+    return collect(log, positions, await read(), provisional)
 
 
 def deps_for(log: MemoryLog, store: Store, publisher: Publisher, profile: str, limits: ShellLimits) -> Deps:
@@ -171,6 +176,16 @@ async def feed(owner: Owner, log: MemoryLog, chunk_records: Callable[[], int]) -
     return fed
 
 
+def _in_memory(store: MemoryStore, positions: dict[int, Position]) -> Callable[[], Awaitable[list[Line]]]:
+    async def read() -> list[Line]:
+        return [
+            snapshot_line(cast("SnapshotValues", values), positions[cast("int", key[0])].closed_through)
+            for key, values in store.rows(SNAPSHOTS.name).items()
+        ]
+
+    return read
+
+
 async def open_days(claim: Claim) -> list[Line]:
     """Return the facts that stand on days still open: at most the two after the last closed one hold records."""
     closed = claim.state.folded.closed_through
@@ -180,10 +195,10 @@ async def open_days(claim: Claim) -> list[Line]:
 def collect(
     log: MemoryLog,
     positions: dict[int, Position],
-    rows: dict[tuple[object, ...], tuple[object, ...]],
+    snapshots: Sequence[Line],
     provisional: Sequence[Line],
 ) -> Ran:
-    """Read what a run left in the topics and in the table of snapshots; *provisional* facts stand on open days."""
+    """Read what a run left in the topics; *provisional* facts stand on open days."""
     published = _lines(log, FACTS_TOPIC)
     newest: dict[str, Line] = {}
     for fact in published:
@@ -201,13 +216,7 @@ def collect(
             for r in log.log(TopicPartition(TOPIC, partition)).records
         ],
         positions=positions,
-        snapshots=sorted(
-            (
-                snapshot_line(cast("SnapshotValues", values), positions[cast("int", key[0])].closed_through)
-                for key, values in rows.items()
-            ),
-            key=oracle.order,
-        ),
+        snapshots=sorted(snapshots, key=oracle.order),
         facts=sorted([*(fact for fact in newest.values() if fact["status"] == FINAL), *provisional], key=oracle.order),
         publications=published,
         dead=_lines(log, fates.DEAD_LETTERS),
