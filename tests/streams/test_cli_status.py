@@ -49,7 +49,7 @@ def test_counts_that_do_not_add_up_are_said() -> None:
 
 def test_every_command_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
     listed = run(capfd, "--help").out
-    commands = ("migrate", "topics", "worker", "status", "positions", "publish", "replay")
+    commands = ("demo", "migrate", "topics", "worker", "status", "positions", "publish", "replay")
     for command in commands:
         assert f"\n  {command} " in listed
         ran = run(capfd, command, "--help")
