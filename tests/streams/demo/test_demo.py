@@ -1,0 +1,119 @@
+"""The whole demo, as somebody who has just installed Outlay runs it."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "demo"]
+NOT_OURS = {"OUTLAY_KAFKA_BOOTSTRAP_SERVERS": "nowhere:1", "OUTLAY_RULES": "nonsense", "NO_COLOR": "1"}
+"""A user's own settings, which the demo must not meet."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """The demo's temporary folder, which every user may pass through: as root PostgreSQL runs as another one."""
+    with tempfile.TemporaryDirectory(prefix="demo-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, **NOT_OURS, "TMPDIR": str(folder)}
+
+
+def play(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_demo_finds_what_was_planted_and_all_its_checks_hold(folder: Path) -> None:
+    code, out = play(folder, "--seed", "4")
+    assert code == 0, out
+    assert "All 11 checks hold" in out
+    assert "NO" not in [line.split()[-1] for line in out.splitlines() if line.strip()]
+    told = [line for line in out.splitlines() if line.startswith("[") and " fact " in line]
+    for status in ("provisional", "final"):
+        assert sum(f"fact {status}" in line and "feature storyboard-render" in line for line in told) == 1
+        assert sum(f"fact {status}" in line and "user milton" in line and "2 days" in line for line in told) == 1
+    assert len(told) == 4
+    assert "input_tokens is negative" in out
+    for tenant in ("acme-support", "globex-studio", "initech-dev", "northwind-legal", "sidewalk-startup"):
+        assert sum(line.startswith(f"{tenant} ") and line.rstrip().endswith(" yes") for line in out.splitlines()) == 1
+    assert "Traceback" not in out
+    assert list(folder.iterdir()) == []
+
+
+def test_it_plays_records_of_ones_own_and_compares_with_a_replay(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl.gz"
+    with gzip.open(path, "wb") as file:
+        for number in range(3000):
+            file.write(b"%s\n" % json.dumps(record(number)).encode())
+        file.write(b"nonsense\n")
+    code, out = play(folder, "--data", str(path))
+    assert code == 0, out
+    assert "All 4 checks hold" in out
+    assert "2,990 accepted + 10 duplicates + 1 dead + 0 late + 0 forwarded = 3,001 of 3,001 published" in out
+    assert list(folder.iterdir()) == []
+
+
+def record(number: int) -> dict[str, object]:
+    copied = number - 1 if number % 300 == 299 else number
+    return {
+        "id": f"mine-{copied}",
+        "tenant_id": f"tenant-{copied % 13}",
+        "occurred_at": f"2026-01-{1 + copied // 300:02d}T{copied // 13 % 24:02d}:00:00Z",
+        "model": "gpt-4o",
+        "input_tokens": 1000 + copied,
+        "output_tokens": 10,
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_behind_however_it_ends(folder: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        COMMAND,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "publishing" in line:
+                break
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert any("postgres" in child.name() for child in children)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=40)
+    assert alive == []
+    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+    assert process.returncode == expected[number], out
+    assert "Traceback" not in out
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_is_not_there_ends_it_before_anything_starts(folder: Path, tmp_path: Path) -> None:
+    code, out = play(folder, "--data", str(tmp_path / "nowhere.jsonl"))
+    assert (code, out) == (1, f"outlay: {tmp_path / 'nowhere.jsonl'}: No such file or directory\n")
+    assert list(folder.iterdir()) == []
