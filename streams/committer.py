@@ -1,7 +1,7 @@
 """Group commit: one task per claim seals what is folded and commits it while the next chunks are folded.
 
 Retries send the same sealed bytes. A commit whose outcome is unknown is looked up in the position row: same epoch
-and the wanted version means it happened (DESIGN: the position row).
+and the wanted version means it happened.
 """
 
 from __future__ import annotations
@@ -169,6 +169,8 @@ class Committer:
         )
 
     def _has_work(self) -> bool:
+        if self._over:
+            return False
         cursor_moved = self._cursor_ripe and self._outbox.published > self._state.sealed.published
         return self._state.dirty or cursor_moved or (bool(self._state.cache.stale) and self._projection_due())
 
@@ -177,6 +179,8 @@ class Committer:
 
     async def _commit_once(self) -> None:
         project = await self._to_project()
+        if self._over:  # a fold that failed may have left pages half changed
+            return
         if self._outbox.published > self._state.folded.published:
             self._state.acknowledge(self._outbox.published)
         if self._hold is not None:
@@ -185,12 +189,11 @@ class Committer:
         started_s = asyncio.get_running_loop().time()
         batch = self._state.seal(project)
         self.make_room()
-        await self._commit(batch)
+        worked_s = await self._commit(batch)
         now_s = asyncio.get_running_loop().time()
-        took_s = now_s - started_s
-        self.times.last_commit_ms, self.times.last_took_ms = self._clock.now_ms(), int(took_s * 1000)
+        self.times.last_commit_ms, self.times.last_took_ms = self._clock.now_ms(), int((now_s - started_s) * 1000)
         if project:
-            rest_s = min(took_s / self._limits.projection_share, self._limits.projection_rest_max_s)
+            rest_s = min(worked_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
         self._seen_s = now_s
         self._state.cache.sealed_committed()
@@ -221,19 +224,22 @@ class Committer:
         body = cache.get(key) if cache.known(key) else None
         return 0 if body is None else self._domain.weight(body)
 
-    async def _commit(self, batch: Batch) -> None:
+    async def _commit(self, batch: Batch) -> float:
+        """Commit *batch* and return how long the try took that did it, in seconds: an outage before it is no load."""
         pause_s = self._limits.backoff_s
+        clock = asyncio.get_running_loop().time
         while True:
+            began_s = clock()
             try:
                 if await self._store.commit(batch):
-                    return
+                    return clock() - began_s
             except Transient as error:
                 log.warning("%s commit: %s; looking whether it happened", self._tp, error)
                 await self._sleep(pause_s)
                 pause_s = min(2 * pause_s, self._limits.backoff_max_s)
             row = await self._read_position()
             if _happened(batch, row):
-                return
+                return 0.0
 
     async def _read_position(self) -> Position | None:
         return await persist(
