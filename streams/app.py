@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -33,6 +31,7 @@ from engines.core.errors import Halt, SettingsError
 from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.rules import PROFILES, ProfileName
+from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
 from streams.feed import SourceSettings
@@ -40,33 +39,17 @@ from streams.limits import ShellLimits
 from streams.readings import NAMES, Readings
 from streams.retrying import persist
 from streams.shell import Shell
+from streams.tuning import log_to_stderr, tune_collector
 
 log = logging.getLogger(__name__)
 
 _LEAVE_S: Final = 9.0
 """After a signal to stop: by then the process has ended, done or not; what is committed stands."""
+_CLOSE_S: Final = 1.0
 _LOG_ENDS_EVERY_S: Final = 5.0
 _START_BACKOFF_S: Final = 1.0
-_GC_THRESHOLDS: Final = (100_000, 50, 1_000)
-"""State is long-lived and acyclic, so looking through it often costs a third of the throughput (DESIGN §10)."""
 _MATTERS: Final = {"partitions": "0", "message.timestamp.type": None, "cleanup.policy": None}
 """Settings of a topic that make it unfit (which value does; None: any other). The rest is the operator's choice."""
-_LOUD: Final = {
-    "aiokafka": logging.CRITICAL,
-    "faust": logging.CRITICAL,
-    "mode": logging.CRITICAL,
-    "streams.faust_source": logging.WARNING,
-}
-"""Clients log each try and failure on their own, and what starts and stops under the names of our modules; what
-matters of it comes out of the ports as one line."""
-
-
-class SystemClock:
-    """The port ``Clock``."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
 
 
 def cost_domain(profile: str) -> CostDomain:
@@ -175,8 +158,8 @@ class Worker:
         """Work until *stop*, then commit, publish, leave the group. Raises Halt when it cannot go on."""
         async with AsyncExitStack() as held:
             for store in self._stores:
-                held.push_async_callback(store.close)
-            held.push_async_callback(self._publisher.close)
+                held.push_async_callback(_within, _CLOSE_S, store.close)
+            held.push_async_callback(_within, _CLOSE_S, self._publisher.close)
             bounds = await held.enter_async_context(log_bounds(self._settings))
             readings = Readings(self._shell, bounds.ends, self._clock)
             if self._settings.metrics_port:
@@ -227,7 +210,7 @@ def run_worker(settings: Settings) -> None:
         SettingsError: the worker must not start like this.
         Halt: it had to end; an operator decides.
     """
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
     asyncio.run(_serve(settings))
 
 
@@ -244,13 +227,6 @@ async def _serve(settings: Settings) -> None:
         _end_by_itself(1)
         raise
     log.info("stopped")
-
-
-def tune_collector() -> None:
-    """Look for cycles rarely: the long-lived state has none (DESIGN: performance budget)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _stopper(stop: asyncio.Event, number: signal.Signals) -> Callable[[], None]:
@@ -289,16 +265,14 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
         await _ended(stopping)
 
 
+async def _within(seconds: float, close: Callable[[], Awaitable[None]]) -> None:
+    """Close something politely, or leave it: a server that does not answer must not hold us."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await close()
+
+
 async def _ended(task: asyncio.Future[Any]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await task
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)sZ %(levelname)s %(name)s: %(message)s", force=True
-    )
-    for name, quiet in _LOUD.items():
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else quiet)
