@@ -29,19 +29,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one, and say what differs")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell what happens on the way")
     parser.add_argument("--minimise", action="store_true", help="with --seed: look for a smaller plan that fails")
+    parser.add_argument("--poisoned", action="store_true", help="with --seed: some records cannot be folded")
     given = parser.parse_args()
     if given.seed is not None:
-        return _one(given.seed, trace=given.trace, minimise=given.minimise)
+        return _one(given.seed, trace=given.trace, minimise=given.minimise, poisoned=given.poisoned)
     return _many(range(given.first, given.first + given.seeds), given.jobs)
 
 
-def _one(seed: int, *, trace: bool, minimise: bool) -> int:
+def _one(seed: int, *, trace: bool, minimise: bool, poisoned: bool) -> int:
     logging.basicConfig(level=logging.WARNING if trace else logging.CRITICAL, format="           %(message)s")
     plan = draw(seed)
     if minimise:
-        plan = minimised(plan)
+        plan = minimised(plan, lambda each: bool(simulate(each, poisoned=poisoned).problems))
     print(plan)
-    result = simulate(plan, tell=_say if trace else None)
+    result = simulate(plan, poisoned=poisoned, tell=_say if trace else None)
     for problem in result.problems:
         print(problem)
     print(f"seed {seed}: {'FAILED' if result.problems else 'held'}, {result.events} records, {result.steps} steps")

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, cast
 
+from engines.core import model
 from engines.core.model import Position, TopicPartition
 from engines.core.tables import ANOMALIES, SNAPSHOTS
 from engines.cost.anomalies import FACTS_TOPIC, WITHDRAWN
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates
-from tests.oracle import Line, LogRecord, Outcome, comparable, evaluate, publications
+from tests.oracle import Line, LogRecord, Outcome, Record, comparable, decode, evaluate, publications
 from tests.simulation.world import World
 
 SHOWN = 3
+POISON = b"poison"
 _LINE = [column.name for column in ANOMALIES.columns].index("line")
 
 
-def problems(world: World) -> list[str]:
-    """Return every difference between the world and the oracle, each in one line; none: all is well."""
+def problems(world: World, poison: Collection[str] = ()) -> list[str]:
+    """Return every difference between the world and the oracle, each in one line; none: all is well.
+
+    Args:
+        poison: ids of records whose folding fails; the oracle is shown a value that it cannot read in their stead.
+    """
     positions = {tp: position for tp in world.broker.partitions if (position := world.position(tp)) is not None}
-    log = _log(world)
+    log = _log(world, poison)
     closed = {tp.partition: p.closed_through for tp, p in positions.items() if p.closed_through is not None}
     partitions = len(world.broker.partitions)
     outcome = evaluate(log, partitions=partitions, closed_through=closed, append_forwarded=False)
@@ -45,10 +52,10 @@ def problems(world: World) -> list[str]:
     ]
 
 
-def _log(world: World) -> list[LogRecord]:
+def _log(world: World, poison: Collection[str]) -> list[LogRecord]:
     return [
         LogRecord(
-            record.value,
+            POISON if _id(record) in poison else record.value,
             tuple((name, value) for name, value in record.headers),
             record.timestamp * 1000,
             record.key,
@@ -58,6 +65,11 @@ def _log(world: World) -> list[LogRecord]:
         for tp in world.broker.partitions
         for record in world.broker.log.log(tp).records
     ]
+
+
+def _id(record: model.LogRecord) -> str | None:
+    event = decode(record.value, record.headers)
+    return event.id if isinstance(event, Record) else None
 
 
 def _counts(positions: dict[TopicPartition, Position], outcome: Outcome) -> Iterator[str]:
@@ -120,6 +132,8 @@ def _lines(world: World, topic: str) -> Iterator[Line]:
 def _dead(world: World) -> Iterator[Line]:
     """Of a reason only its first word is promised, and only that of `future`."""
     for line in _lines(world, fates.DEAD_LETTERS):
+        if "poison" in line["reason"]:
+            line["value_base64"] = base64.b64encode(POISON).decode()
         yield line | {"reason": "future" if line["reason"].startswith("future") else line["reason"]}
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.simulation.faults import Plan
-from tests.simulation.run import simulate
 
 
-def minimised(plan: Plan, fails: Callable[[Plan], bool] = lambda plan: bool(simulate(plan).problems)) -> Plan:
+def minimised(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
     """Return a plan at most as large as *plan* of which no smaller neighbour fails; *plan* itself when it holds."""
     while True:
         smaller = next((each for each in _smaller(plan) if fails(each)), None)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
-from engines.core.model import TopicPartition
+from engines.core.model import Effects, TopicPartition
+from engines.core.ports import Domain, Event, Pages
 from engines.cost.anomalies import FACTS_TOPIC, Rules
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
@@ -21,7 +23,7 @@ from streams import fates
 from streams.deps import Deps
 from streams.shell import Shell
 from tests.generated import Shape
-from tests.oracle import LogRecord, placed
+from tests.oracle import LogRecord, Record, decode, placed
 from tests.simulation.check import problems
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.group import SimSource
@@ -61,11 +63,11 @@ class _NoPrices:
 class Worker:
     """The shell and its source, as the composition root joins them."""
 
-    def __init__(self, world: World, source: SimSource) -> None:
+    def __init__(self, domain: Domain, world: World, source: SimSource) -> None:
         self._source = source
         self._shell = Shell(
             Deps(
-                domains={TOPIC: CostDomain(_NoPrices(), Rules(STANDARD))},
+                domains={TOPIC: domain},
                 store_for=world.store_for,
                 publisher=world.broker,
                 source=source,
@@ -86,24 +88,58 @@ class Worker:
         await self._source.stop()
 
 
+class _Poisoned(CostDomain):
+    """The rules with a bug: folding a record whose id is *poison* fails, after pages have been changed."""
+
+    def __init__(self, poison: Collection[str]) -> None:
+        super().__init__(_NoPrices(), Rules(STANDARD))
+        self._poison = frozenset(poison)
+
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
+        """Fold *events*, and fail when one of them is poison."""
+        effects = super().fold(pages, events)
+        if any(event.id in self._poison for of_tenant in events.values() for event in of_tenant):
+            raise ValueError("poison")
+        return effects
+
+
 def simulate(
     plan: Plan,
     tables: Callable[[], MemoryStore] = MemoryStore,
+    *,
+    poisoned: bool = False,
     tell: Callable[[str], None] | None = None,
     trace: Callable[[float, str, str], None] | None = None,
 ) -> Result:
-    """Return what came of *plan*. *tables* makes a database; *tell* hears what happens, *trace* every step."""
+    """Return what came of *plan*.
+
+    Args:
+        tables: makes a database.
+        poisoned: let the folding of some records fail for good; those must end as dead letters, and nothing else.
+        tell: hears what happens; *trace* every step.
+    """
     random.seed(plan.seed)  # retries draw their jitter from the common source
     loop = SimLoop(plan.seed, trace=trace)
-    stream = make_stream(
-        plan.seed, Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
-    )
+    shape = Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
+    if poisoned:  # which of several copies is folded would decide what is dead
+        shape = replace(shape, conflicts=False, late=False, bad=False, foreign=False, append="live")
+    stream = placed(make_stream(plan.seed, shape), plan.partitions)
+    poison = _poisonable(stream)[::7] if poisoned else []
+    domain = _Poisoned(poison)
     topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
-    world = World(plan, loop, topics, START_MS[plan.live], Worker, tables, tell or (lambda _line: None))
+    world = World(
+        plan,
+        loop,
+        topics,
+        START_MS[plan.live or poisoned],
+        partial(Worker, domain),
+        tables,
+        tell or (lambda _line: None),
+    )
     found: list[str] = []
     try:
-        loop.run(_main(world, placed(stream, plan.partitions)))
-        found = problems(world)
+        loop.run(_main(world, stream))
+        found = problems(world, poison)
     except SimulationError as error:
         found = [f"{type(error).__name__}: {error}"]
     finally:
@@ -111,6 +147,18 @@ def simulate(
         loop.tear_down()
     found += loop.failures
     return Result(plan, found, world.weather.struck, loop.steps, len(stream))
+
+
+def _poisonable(stream: list[LogRecord]) -> list[str]:
+    """Return the ids that only one record bears, and that not as the last one of its partition.
+
+    That a record cannot be folded shows only when the silence before it has been passed; the record after it makes
+    up for that, if there is one.
+    """
+    records = {at: decode(entry.value, entry.headers) for at, entry in enumerate(stream)}
+    last = {entry.partition: at for at, entry in enumerate(stream)}.values()
+    counts = Counter(record.id for record in records.values() if isinstance(record, Record))
+    return [r.id for at, r in records.items() if isinstance(r, Record) and counts[r.id] == 1 and at not in last]
 
 
 async def _main(world: World, stream: list[LogRecord]) -> None:
