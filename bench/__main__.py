@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import bare, durable, memory, workload
-from streams.app import tune_collector
+from streams.tuning import tune_collector
 from tests.stack import Stack
 
 console = Console()

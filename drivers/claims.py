@@ -1,4 +1,4 @@
-"""Whether a position and a log belong together: the one rule of every claim (DESIGN §2, §6).
+"""Whether a position and a log belong together: the one rule of every claim.
 
 A partition is claimed only on the log its state was built from; anything else waits for an operator.
 """

@@ -1,4 +1,4 @@
-"""Which database a partition lives in (DESIGN §3): partition modulo the number of databases."""
+"""Which database a partition lives in: partition modulo the number of databases."""
 
 from __future__ import annotations
 

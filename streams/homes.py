@@ -1,8 +1,10 @@
-"""Where a tenant lives: murmur2 of its id over the pinned number of partitions (DESIGN: at home)."""
+"""Where a tenant lives: murmur2 of its id over the pinned number of partitions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+import msgspec
 
 PartitionOf = Callable[[bytes, int], int]
 _CACHE_MAX = 200_000
@@ -24,3 +26,20 @@ class Homes:
                 self._known.clear()
             home = self._known[tenant_id] = self._partition_of(tenant_id.encode(), self.partitions)
         return home
+
+
+class _Owned(msgspec.Struct, gc=False):
+    """What is read of an event to place it."""
+
+    tenant_id: str
+
+
+_owned = msgspec.json.Decoder(_Owned).decode
+
+
+def tenant_key(value: bytes) -> bytes | None:
+    """Return the key that routes an event to its home: its tenant id, None when it tells of none."""
+    try:
+        return _owned(value).tenant_id.encode() or None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None

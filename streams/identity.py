@@ -2,7 +2,7 @@
 
 Each day keeps sorted runs of 128-bit hashes (20 bytes an id, no false positives beyond a hash collision); a chunk
 is one run, and runs of similar size are merged, so that an id is moved about log2(n) times and looked up in few
-places (CONTRACT §3, DESIGN: performance budget).
+places (CONTRACT §3).
 """
 
 from __future__ import annotations

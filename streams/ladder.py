@@ -1,4 +1,4 @@
-"""The failure ladder: how finely a stretch of log is tried after it failed (DESIGN: failures have owners).
+"""The failure ladder: how finely a stretch of log is tried after it failed (docs/architecture.md, Failures).
 
 A failure divides the step by ``FACTOR`` until the suspect stretch is past, then it grows again; a failure of a
 single record is that record's own. Deaths of the process climb down the same ladder through the durable mark.

@@ -1,7 +1,7 @@
 """The owner of one partition: claims it, keeps a claim alive, and answers for what goes wrong.
 
 Failures end a claim, never the owner: it drops what is not committed and starts again from the position
-(DESIGN: failures have owners). Only ``release`` ends it.
+(docs/architecture.md, Failures). Only ``release`` ends it.
 """
 
 from __future__ import annotations

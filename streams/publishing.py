@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from drivers.kafka.murmur2 import partition_of
+from streams.homes import tenant_key
 from streams.lines import Block, InputUnreadable, Line
-from streams.replay import tenant_key
 
 _HOMES_MAX: Final = 200_000
 _STEPS_PER_S: Final = 20

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -18,18 +18,21 @@ import msgspec
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
 from engines.core.errors import Halt
-from engines.core.model import Chunk, Invalid, LogBounds, LogRecord, OutboxRow, TopicPartition
-from engines.core.ports import ChunkHandler, Domain
+from engines.core.model import Chunk, Invalid, LogRecord, TopicPartition
+from engines.core.ports import Domain
 from engines.core.tables import ANOMALIES, SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY
-from engines.cost.anomalies import FACTS_TOPIC, FINAL
+from engines.cost.anomalies import FINAL
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates, process
 from streams.claim import Claim
+from streams.clock import SystemClock
 from streams.committer import ClaimOver
 from streams.deps import Deps
+from streams.homes import tenant_key
 from streams.limits import ShellLimits
 from streams.owner import Owner
+from streams.replay_ports import Collected, Line, ReplayLog
 from streams.standing import standing
 
 NEVER_S = 1e9
@@ -38,73 +41,6 @@ CHUNK_BYTES = 4 << 20
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
-Line = dict[str, object]
-
-
-class _Owned(msgspec.Struct, gc=False):
-    """What is read of an event to place it."""
-
-    tenant_id: str
-
-
-_owned = msgspec.json.Decoder(_Owned).decode
-
-
-def tenant_key(value: bytes) -> bytes | None:
-    """Return the key that routes an event to its home: its tenant id, None when it tells of none."""
-    try:
-        return _owned(value).tenant_id.encode() or None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-class _Log:
-    """The port ``ChunkSource`` where chunks are handed over by hand and nothing is ever sought twice."""
-
-    def __init__(self, topic: str, partitions: int) -> None:
-        self._topic = topic
-        self._partitions = partitions
-        self.ends = [0] * partitions
-
-    async def run(self, handler: ChunkHandler) -> None:
-        """Nothing runs by itself here."""
-
-    async def stop(self) -> None:
-        """Nothing runs by itself here."""
-
-    async def bounds(self, tp: TopicPartition) -> LogBounds:
-        """Return the bounds of a log that begins here and now."""
-        return LogBounds(0, self.ends[tp.partition], "replay", "", self._partitions)
-
-    def seek(self, tp: TopicPartition, offset: int) -> None:
-        """Take in where an owner stands; a replay always is there."""
-
-    def report(self, tp: TopicPartition, next_offset: int) -> None:
-        """Nobody watches lag here."""
-
-
-@dataclass(slots=True)
-class _Collected:
-    """The port ``Publisher`` that keeps what a reader of the topics would end up with.
-
-    ``keep_dead`` is False where nobody will look at dead letters: a replay of the wrong file is all of them.
-    """
-
-    keep_dead: bool
-    facts: dict[bytes, Line] = field(default_factory=dict)
-    dead: list[Line] = field(default_factory=list)
-    late: list[Line] = field(default_factory=list)
-
-    async def publish(self, rows: Sequence[OutboxRow]) -> None:
-        """Keep the newest revision of each fact, and every dead and late line."""
-        for row in rows:
-            if row.topic == fates.DEAD_LETTERS and not self.keep_dead:
-                continue
-            line: Line = _decode(row.value or b"")
-            if row.topic == FACTS_TOPIC:
-                self.facts[row.key or b""] = line
-            else:
-                (self.dead if row.topic == fates.DEAD_LETTERS else self.late).append(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +62,6 @@ class Replayed:
         return sum(self.counts.get(fate, 0) for fate in fates.FATES) == self.counts.get(fates.EVENTS, 0)
 
 
-class _SystemClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
 class Replay:
     """One replay: feed it lines, then ask for the end."""
 
@@ -143,8 +74,8 @@ class Replay:
         self._partitions = partitions
         self._now_ms = now_ms
         self._store = MemoryStore()
-        self._collected = _Collected(keep_dead)
-        self._log = _Log(domain.topic, partitions)
+        self._collected = Collected(keep_dead)
+        self._log = ReplayLog(domain.topic, partitions)
         self._failure: str | None = None
         self._started = time.perf_counter()
         limits = ShellLimits(projection_every_s=NEVER_S, dead_letter_ratio=1.0)
@@ -153,7 +84,7 @@ class Replay:
             store_for=lambda _: self._store,
             publisher=self._collected,
             source=self._log,
-            clock=_SystemClock(),
+            clock=SystemClock(),
             partition_of=partition_of,
             limits=limits,
             sleep=asyncio.sleep,

@@ -1,4 +1,4 @@
-"""Transient failures: the same call again, with backoff and jitter, for ever (DESIGN: failures have owners)."""
+"""Transient failures: the same call again, with backoff and jitter, for ever (docs/architecture.md, Failures)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from streams.limits import ShellLimits
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+TELL_EVERY_S = 30.0
+"""An outage is told when it begins, then as often as this, then when it is over."""
+
 Sleep = Callable[[float], Awaitable[None]]
 
 
 async def persist(what: str, call: Callable[[], Awaitable[T]], limits: ShellLimits, sleep: Sleep) -> T:
     """Return what *call* returns, however often it is ``Transient`` first; *what* names it in the log."""
+    told_s: float | None = None
 
     def tell(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        wait_s = state.next_action.sleep if state.next_action else 0.0
-        log.warning("%s: %s; try %d, again in %.1f s", what, error, state.attempt_number, wait_s)
+        nonlocal told_s
+        waited_s = state.seconds_since_start or 0.0
+        if told_s is None or waited_s - told_s >= TELL_EVERY_S:
+            told_s = waited_s
+            error = state.outcome.exception() if state.outcome else None
+            log.warning("%s: %s; trying again until it works", what, error)
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Transient),
@@ -35,4 +42,6 @@ async def persist(what: str, call: Callable[[], Awaitable[T]], limits: ShellLimi
     async for attempt in retrying:
         with attempt:
             result = await call()
+    if told_s is not None:
+        log.warning("%s: works again", what)
     return result

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Sequence
 
 from engines.core.model import Chunk, TopicPartition
 from streams.deps import Deps
 from streams.owner import Owner
+
+log = logging.getLogger(__name__)
 
 
 class Shell:
@@ -23,14 +26,23 @@ class Shell:
         for owner in fresh:
             self.owners[owner.tp] = owner
         await asyncio.gather(*(owner.start() for owner in fresh))
+        _tell("taken", [owner.tp for owner in fresh])
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Give *partitions* up, as cleanly as time allows."""
         leaving = [self.owners.pop(tp) for tp in sorted(partitions) if tp in self.owners]
         await asyncio.gather(*(owner.release() for owner in leaving))
+        _tell("given up", [owner.tp for owner in leaving])
 
     async def process(self, chunk: Chunk) -> None:
         """Take in one chunk; a chunk of a partition that is not ours any more is nobody's loss."""
         owner = self.owners.get(TopicPartition(chunk.topic, chunk.partition))
         if owner is not None:
             await owner.take(chunk)
+
+
+def _tell(what: str, partitions: Sequence[TopicPartition]) -> None:
+    """Say once per assignment which partitions came or went: what an operator looks for after a rebalance."""
+    for topic in sorted({tp.topic for tp in partitions}):
+        numbers = [tp.partition for tp in partitions if tp.topic == topic]
+        log.info("%s: %d partitions %s: %s", topic, len(numbers), what, ", ".join(map(str, numbers)))

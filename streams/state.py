@@ -1,7 +1,7 @@
 """One partition's folded state: what is ahead of the database, and how it becomes the next batch.
 
-Between any two ``await``s the state is that of a whole prefix of the log, so a batch may be sealed at any of them
-(DESIGN: every output is a function of a prefix of the log).
+Between any two ``await``s the state is that of a whole prefix of the log, so a batch may be sealed at any of them:
+every output is a function of a prefix of the log.
 """
 
 from __future__ import annotations

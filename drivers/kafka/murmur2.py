@@ -1,6 +1,6 @@
 """The hash by which Java clients and aiokafka place a key: the home partition of a tenant is made of it.
 
-librdkafka places by CRC32 instead unless told ``partitioner=murmur2_random`` (DESIGN: at home).
+librdkafka places by CRC32 instead unless told ``partitioner=murmur2_random``.
 """
 
 from __future__ import annotations

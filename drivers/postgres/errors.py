@@ -1,4 +1,4 @@
-"""What a PostgreSQL error means to us; the one place where client errors are translated (DESIGN §7)."""
+"""What a PostgreSQL error means to us; the one place where client errors are translated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tables as SQLAlchemy sees them; ``migrations`` creates them, and a test holds the two equal.
 
-Every primary key begins with the partition, so that partitions may live in different databases (DESIGN §3). Text in
+Every primary key begins with the partition, so that partitions may live in different databases. Text in
 keys is ordered by code point, whatever the database's locale. Of pages the bucket comes before the tenant: what a day
 needs lies together, and so do the tenants that its close visits.
 """

@@ -1,4 +1,4 @@
-"""Which revisions of the schema this code can work with (DESIGN §3: expand, deploy, contract)."""
+"""Which revisions of the schema this code can work with (expand, deploy, contract)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The failures that have an owner outside the code that meets them (DESIGN: failures have owners).
+"""The failures that have an owner outside the code that meets them (docs/architecture.md, Failures).
 
 ``OutlayError``
 ├── ``Transient``      the database or broker is away or busy: retry in place, for ever

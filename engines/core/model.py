@@ -19,6 +19,10 @@ class TopicPartition(NamedTuple):
     topic: str
     partition: int
 
+    def __str__(self) -> str:
+        """Return it as people write it: ``costs/3``."""
+        return f"{self.topic}/{self.partition}"
+
 
 class Record(Protocol):
     """One record of a log, as aiokafka's ``ConsumerRecord`` already has it (so nothing is copied)."""

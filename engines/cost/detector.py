@@ -32,7 +32,7 @@ _DOUBLE_THRESHOLD_PCT = 100
 
 
 class CostAnomalyDetector:
-    """Judges the days of tenants by one set of rules (spec/cost.md §3 "M29", as CONTRACT §6 reads it)."""
+    """Judges the days of tenants by one set of rules (reference rules "M29", as CONTRACT §6 reads it)."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules

@@ -10,7 +10,7 @@ from engines.cost.pages import JUDGED_TYPES, DayPage, day_key, each_total
 from engines.cost.totals import cost, is_active
 
 SPIKE_WINDOW: Final = range(2, 15)
-"""Days before D that make its spike baseline: D-14 … D-2 (spec/cost.md §3)."""
+"""Days before D that make its spike baseline: D-14 … D-2 (reference, cost_anomaly_detector)."""
 SNAPSHOT_WINDOW: Final = range(1, 8)
 """Days before D that make its snapshot baseline: D-7 … D-1 (CONTRACT §5)."""
 REVISION_WINDOW: Final = range(2, 30)

@@ -19,7 +19,7 @@ RULES_VERSION: Final = 1
 
 
 class AnomalyType(StrEnum):
-    """What kind of anomaly a line tells of (spec/cost.md §3)."""
+    """What kind of anomaly a line tells of (reference, cost_anomaly_detector)."""
 
     ABSOLUTE_SPIKE = "ABSOLUTE_SPIKE"
     SUSTAINED_DRIFT = "SUSTAINED_DRIFT"
@@ -28,7 +28,7 @@ class AnomalyType(StrEnum):
 
 
 class AnomalySeverity(StrEnum):
-    """How far beyond the expected an anomaly is (spec/cost.md §3)."""
+    """How far beyond the expected an anomaly is (reference, cost_anomaly_detector)."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -36,7 +36,7 @@ class AnomalySeverity(StrEnum):
 
 
 class DerivedCause(StrEnum):
-    """Why spend rose, as far as the records tell (spec/cost.md §3)."""
+    """Why spend rose, as far as the records tell (reference, cost_anomaly_detector)."""
 
     RETRY_LOOP = "RETRY_LOOP"
     PROMPT_GROWTH = "PROMPT_GROWTH"
@@ -53,7 +53,7 @@ class ProfileName(StrEnum):
 
 
 def classify_severity(deviation_pct: float) -> AnomalySeverity:
-    """Return the band of *deviation_pct*: HIGH from 40, MEDIUM from 25, else LOW (spec/cost.md §3)."""
+    """Return the band of *deviation_pct*: HIGH from 40, MEDIUM from 25, else LOW (reference, cost_anomaly_detector)."""
     if deviation_pct >= 40:  # noqa: PLR2004 the bands are the rule
         return AnomalySeverity.HIGH
     return AnomalySeverity.MEDIUM if deviation_pct >= 25 else AnomalySeverity.LOW  # noqa: PLR2004
@@ -111,7 +111,7 @@ NO_LINES: Final = SpikeLines(NEVER, NEVER, NEVER)
 def spike_lines(baseline_nanousd: int, active_days: int, profile: Profile) -> SpikeLines:
     """Return the lines of a day whose baseline days sum to *baseline_nanousd* over *active_days*.
 
-    Without a positive baseline no day breaches (spec/cost.md §3).
+    Without a positive baseline no day breaches (reference, cost_anomaly_detector).
     """
     if active_days <= 0 or baseline_nanousd <= 0:
         return NO_LINES

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from streams.demo.scenario import month
-from streams.replay import tenant_key
+from streams.homes import tenant_key
 from tests.end_to_end.broker import Sent
 from tests.generated import Shape
 from tests.strategies import make_stream

@@ -155,7 +155,7 @@ COMMENT ON COLUMN progress.released IS 'The last owner left cleanly; false while
 
 COMMENT ON COLUMN progress.suspect_offset IS 'A worker died here while it tried the records from this offset on';
 
-COMMENT ON COLUMN progress.epoch IS 'How often the partition was claimed';
+COMMENT ON COLUMN progress.epoch IS 'Time of the last claim, ms since 1970; grows with each claim';
 
 COMMENT ON COLUMN progress.counts IS 'Records by fate, and what else adds up since offset 0';
 
