@@ -166,6 +166,7 @@ class Committer:
         return (
             self._state.pending_records >= limits.pending_records
             or self._state.pending_outbox + len(self._outbox) >= limits.pending_outbox
+            or self._state.pending_outbox_bytes + self._outbox.bytes >= limits.pending_outbox_bytes
         )
 
     def _has_work(self) -> bool:

@@ -13,6 +13,7 @@ class ShellLimits:
         chunk_records: records folded per step; the top of the failure ladder.
         pending_records: records folded but not yet committed before folding waits.
         pending_outbox: outbox rows not yet committed or not yet acknowledged before folding waits.
+        pending_outbox_bytes: the same in bytes of values: dead letters may be large.
         cache_entities: entities kept in clean pages per partition before the oldest are dropped.
         close_slice_tenants: tenants per step of a day's close.
         projection_every_s: shortest time between two writings of projections.
@@ -34,6 +35,7 @@ class ShellLimits:
     chunk_records: int = 5_000
     pending_records: int = 40_000
     pending_outbox: int = 20_000
+    pending_outbox_bytes: int = 64 << 20
     cache_entities: int = 100_000
     close_slice_tenants: int = 64
     projection_every_s: float = 1.0

@@ -28,6 +28,8 @@ class Outbox:
         self._limits = limits
         self._sleep = sleep
         self._moved = moved
+        self.bytes = 0
+        """Of the values that wait."""
         self._rows: deque[OutboxRow] = deque()
         self._some = asyncio.Event()
         self._none = asyncio.Event()
@@ -39,7 +41,9 @@ class Outbox:
 
     def add(self, rows: Iterable[OutboxRow]) -> None:
         """Take committed *rows*, in order."""
-        self._rows.extend(rows)
+        for row in rows:
+            self._rows.append(row)
+            self.bytes += len(row.value or b"")
         if self._rows:
             self._some.set()
             self._none.clear()
@@ -55,7 +59,7 @@ class Outbox:
             rows = [self._rows[at] for at in range(min(len(self._rows), self._limits.publish_rows))]
             await persist("publishing", partial(self._publisher.publish, rows), self._limits, self._sleep)
             for _ in rows:
-                self._rows.popleft()
+                self.bytes -= len(self._rows.popleft().value or b"")
             self.published = rows[-1].seq
             if not self._rows:
                 self._some.clear()

@@ -41,6 +41,8 @@ class PartitionState:
         self.cache = PageCache(domain, limits.cache_entities)
         self.identities = Identities()
         self.pending_records = 0
+        self.pending_outbox_bytes = 0
+        """Of values in outbox rows that no batch holds yet."""
         self._limits = limits
         self._ids: dict[int, bytearray] = {}
         self._outbox: list[OutboxRow] = []
@@ -126,7 +128,7 @@ class PartitionState:
         )
         self.folded = position
         self.sealed = position
-        self.pending_records = 0
+        self.pending_records = self.pending_outbox_bytes = 0
         self._ids, self._outbox, self._rows = {}, [], []
         return batch
 
@@ -138,6 +140,7 @@ class PartitionState:
             self._rows.extend(effects.rows)
             return
         for at, out in enumerate(effects.outgoing, seq + 1):
+            self.pending_outbox_bytes += len(out.value or b"")
             sent = f"{fates.SENT}{out.topic}"
             self._counts[sent] = self._counts.get(sent, 0) + 1
             self._outbox.append(
