@@ -44,14 +44,21 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     log: Path
+    told_to_end: bool = False
 
     @property
     def said(self) -> str:
         """What it has logged so far."""
         return self.log.read_text()
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by itself."""
+        return not self.told_to_end and self.process.poll() is not None
+
     def kill(self) -> None:
         """End it as a crash does."""
+        self.told_to_end = True
         self.process.kill()
         self.process.wait()
 
@@ -66,6 +73,7 @@ class Worker:
     def stop(self) -> float:
         """Ask it to leave; return how long that took, in seconds."""
         began = time.monotonic()
+        self.told_to_end = True
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(PATIENCE_S)
         assert code == 0, f"exit code {code}:\n{self.said}"
@@ -79,7 +87,7 @@ class Deployment:
         self.database_url = database_url
         self.bootstrap = bootstrap
         self.folder = folder
-        self._count = 0
+        self._workers: list[Worker] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")}
         self.environment = kept | {
             "OUTLAY_DATABASE_URL": database_url,
@@ -95,17 +103,17 @@ class Deployment:
     @contextmanager
     def worker(self, **settings: object) -> Iterator[Worker]:
         """Run a worker with *settings* (names as in the environment, without the prefix); killed if it outlives."""
-        self._count += 1
-        log = self.folder / f"worker-{self._count}.log"
+        log = self.folder / f"worker-{len(self._workers) + 1}.log"
         more = {f"OUTLAY_{name.upper()}": f"{value}" for name, value in settings.items()}
         with log.open("wb") as out:
             process = subprocess.Popen([*_OUTLAY, "worker"], env=self.environment | more, stdout=out, stderr=out)
         watcher = end_with_me(process.pid)
+        worker = Worker(process, log)
+        self._workers.append(worker)
         try:
-            yield Worker(process, log)
+            yield worker
         finally:
-            process.kill()
-            process.wait()
+            worker.kill()
             release(watcher)
 
     @contextmanager
@@ -130,11 +138,21 @@ class Deployment:
 
     def reached(self, events: int) -> None:
         """Return once *events* records are taken in."""
-        eventually(lambda: True if self.events >= events else None, f"{events} records are taken in")
+        self.eventually(lambda: self.events >= events or None, f"{events} records are taken in")
 
     def claimed(self) -> None:
         """Return once every partition has been claimed."""
-        eventually(lambda: len(database.progress(self.database_url)) == PARTITIONS or None, "all is claimed")
+        self.eventually(lambda: len(database.progress(self.database_url)) == PARTITIONS or None, "all is claimed")
+
+    def eventually(self, look: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
+        """Return the first answer of *look* that is not None; a worker that ended by itself will not bring it."""
+
+        def looked() -> T | None:
+            failed = [worker for worker in self._workers if worker.failed]
+            assert not failed, f"a worker ended, exit code {failed[0].process.returncode}:\n{failed[0].said}"
+            return look()
+
+        return eventually(looked, what, patience_s)
 
     def status(self) -> dict[str, Any]:
         """Return ``outlay status --json``."""

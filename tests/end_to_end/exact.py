@@ -16,7 +16,7 @@ from streams import fates
 from tests import oracle
 from tests.end_to_end import broker, database
 from tests.end_to_end.broker import Stored
-from tests.end_to_end.deployment import PARTITIONS, Deployment, eventually
+from tests.end_to_end.deployment import PARTITIONS, Deployment
 from tests.streams import running
 from tests.streams.running import price
 
@@ -63,7 +63,7 @@ def settled(deployment: Deployment, patience_s: float = 60.0) -> None:
         ends = broker.ends(deployment.bootstrap, "costs")  # read last: what is told may have lengthened the log
         return True if {p: one.next_offset for p, one in found.items()} == ends else None
 
-    eventually(drained, "everything is taken in and told", patience_s, every_s=0.3)
+    deployment.eventually(drained, "everything is taken in and told", patience_s)
 
 
 def left(deployment: Deployment) -> Left:

@@ -64,7 +64,9 @@ def test_a_worker_stopped_at_its_commit_is_succeeded_in_time_and_fenced(deployme
             began = time.monotonic()
             before = database.progress(url)
             database.run(url, "UPDATE brake SET pressed = false")
-            eventually(lambda: claimed_anew(before, database.progress(url)), "the successor has claimed everything")
+            deployment.eventually(
+                lambda: claimed_anew(before, database.progress(url)), "the successor has claimed everything"
+            )
             stall_s = time.monotonic() - began
             deployment.reached(deployment.events + len(stream) // 10)
             stopped.thaw()
