@@ -66,13 +66,21 @@ class Committer:
         self._hold: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._seen_s = asyncio.get_running_loop().time()  # when the row was last known to be ours
+        self._committed_s = self._seen_s
         self._cursor_ripe = False
+        self._more_to_come = False
+        self._flushing = 0
         self._over = False
         self._everything = False
 
     def wake(self) -> None:
         """Say that something is folded."""
         self._idle.clear()
+        self._work.set()
+
+    def more_to_come(self, known: bool) -> None:  # noqa: FBT001 a fact, not an option
+        """Say whether the log is *known* to hold more: then a commit may wait for it."""
+        self._more_to_come = known
         self._work.set()
 
     def published(self) -> None:
@@ -91,8 +99,12 @@ class Committer:
     async def flushed(self) -> None:
         """Return when everything folded is committed; raises ClaimOver when that will not be."""
         self.check()
-        self.wake()
-        await self._idle.wait()
+        self._flushing += 1
+        try:
+            self.wake()
+            await self._idle.wait()
+        finally:
+            self._flushing -= 1
         self.check()
 
     async def projected(self) -> None:
@@ -119,9 +131,10 @@ class Committer:
                 await self._look()
                 while self._has_work():
                     await self._commit_once()
-                self._idle.set()
+                if not self._state.dirty:
+                    self._idle.set()
                 self.make_room()
-                self._come_back_for_projections()
+                self._come_back()
         finally:
             self.end()
 
@@ -152,14 +165,16 @@ class Committer:
         self._cursor_ripe = True
         self.wake()
 
-    def _come_back_for_projections(self) -> None:
-        if self._state.cache.stale and self._tick is None:
-            wait_s = max(0.0, self._projection_due_s - asyncio.get_running_loop().time()) + 0.001
-            self._tick = asyncio.get_running_loop().call_later(wait_s, self._projections_due)
-
-    def _projections_due(self) -> None:
-        self._tick = None
-        self._work.set()
+    def _come_back(self) -> None:
+        """Look again when a commit that waits, or projections that lag, are due."""
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        due_s = [self._committed_s + self._limits.commit_every_s] if self._state.dirty else []
+        due_s += [self._projection_due_s] if self._state.cache.stale else []
+        if due_s:
+            loop = asyncio.get_running_loop()
+            self._tick = loop.call_at(max(min(due_s), loop.time()) + 0.001, self._work.set)
 
     def _crowded(self) -> bool:
         limits = self._limits
@@ -173,7 +188,20 @@ class Committer:
         if self._over:
             return False
         cursor_moved = self._cursor_ripe and self._outbox.published > self._state.sealed.published
-        return self._state.dirty or cursor_moved or (bool(self._state.cache.stale) and self._projection_due())
+        projections = bool(self._state.cache.stale) and self._projection_due()
+        return self._commit_due() or cursor_moved or projections
+
+    def _commit_due(self) -> bool:
+        """Whether what is folded should be committed now rather than together with what is still to come."""
+        if not self._state.dirty:
+            return False
+        return (
+            not self._more_to_come
+            or self._flushing > 0
+            or self._state.pending_records >= self._limits.commit_records
+            or asyncio.get_running_loop().time() >= self._committed_s + self._limits.commit_every_s
+            or self._crowded()
+        )
 
     def _projection_due(self) -> bool:
         return self._everything or asyncio.get_running_loop().time() >= self._projection_due_s
@@ -196,7 +224,7 @@ class Committer:
         if project:
             rest_s = min(worked_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
-        self._seen_s = now_s
+        self._seen_s = self._committed_s = now_s
         self._state.cache.sealed_committed()
         self._outbox.add(batch.outbox)
         self._committed(batch)

@@ -11,6 +11,8 @@ class ShellLimits:
 
     Attributes:
         chunk_records: records folded per step; the top of the failure ladder.
+        commit_records, commit_every_s: while more is known to come, a commit waits for this many records or this long:
+            pages that change again and again are written less often. At the end of the log it does not wait.
         pending_records: records folded but not yet committed before folding waits.
         pending_outbox: outbox rows not yet committed or not yet acknowledged before folding waits.
         pending_outbox_bytes: the same in bytes of values: dead letters may be large.
@@ -33,6 +35,8 @@ class ShellLimits:
     """
 
     chunk_records: int = 5_000
+    commit_records: int = 20_000
+    commit_every_s: float = 2.0
     pending_records: int = 40_000
     pending_outbox: int = 20_000
     pending_outbox_bytes: int = 64 << 20

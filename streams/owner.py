@@ -187,6 +187,7 @@ class Owner:
         return resumed(top, position.next_offset, mark)
 
     async def _fold(self, claim: Claim, chunk: Chunk) -> None:
+        claim.committer.more_to_come(chunk.end_of_log_ms is None)
         records, at = chunk.records, 0
         while at < len(records):
             ladder = self._ladder or Ladder(self._deps.limits.chunk_records)
