@@ -30,7 +30,7 @@ _RETRY_SHARE: Final = 0.02
 _COPY_SHARE: Final = 0.012
 _DELAY_US_MAX: Final = 4 * US_PER_MINUTE
 _COPY_US_MAX: Final = 10 * US_PER_MINUTE
-_SIZE_SPREAD: Final = 0.4
+_SIZE_SPREAD: Final = 0.3
 _NANOUSD_PER_HUNDREDTH_CENT: Final = 100_000
 
 _encode = msgspec.json.Encoder().encode
@@ -120,8 +120,8 @@ def _planted(rng: random.Random) -> tuple[Planted, ...]:
     render = FIRST_DAY + 14 + rng.randrange(5)
     streak = FIRST_DAY + 21 + rng.randrange(4)
     return (
-        Planted("globex-studio", "feature", "storyboard-render", render, 1, 4.0, "a render job retries all day"),
-        Planted("initech-dev", "user", "milton", streak, 2, 1.6, "one user runs far more reviews, two days in a row"),
+        Planted("globex-studio", "feature", "storyboard-render", render, 1, 3.7, "a render job retries all day"),
+        Planted("initech-dev", "user", "milton", streak, 2, 1.75, "one user runs far more reviews, two days in a row"),
     )
 
 

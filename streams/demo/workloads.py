@@ -100,7 +100,7 @@ TENANTS: Final = (
         13,
         (
             Workload("code-review", OPUS, _CODERS, 26, 34_000, 2_000, cached_pct=50),
-            Workload("test-writing", SONNET, _CODERS, 16, 52_000, 6_000, cached_pct=60),
+            Workload("test-writing", SONNET, _CODERS, 12, 52_000, 6_000, cached_pct=60),
             Workload("commit-messages", GPT_4O_MINI, _CODERS, 9, 3_000, 90),
         ),
     ),
