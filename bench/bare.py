@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
@@ -11,12 +12,23 @@ from engines.cost.domain import TOPIC
 
 
 class _Event(msgspec.Struct, gc=False):
+    """A cost record's members, money exact, as the contract wants it; nothing is checked beyond the types."""
+
+    id: str
     tenant_id: str
     occurred_at: str
-    user_id: str
-    feature_tag: str
     model: str
-    cost_cents: float
+    input_tokens: int
+    output_tokens: int
+    user_id: str | None = None
+    feature_tag: str | None = None
+    provider: str | None = None
+    request_id: str | None = None
+    workflow_id: str | None = None
+    skill_id: str | None = None
+    cached_input_tokens: int | None = None
+    is_retry: bool | None = None
+    cost_cents: Decimal | None = None
 
 
 async def rate(bootstrap: str, records: int) -> float:
@@ -33,7 +45,8 @@ async def rate(bootstrap: str, records: int) -> float:
 
 async def _sum(consumer: AIOKafkaConsumer, records: int) -> float:
     decode = msgspec.json.Decoder(_Event).decode
-    totals: dict[tuple[str, str, str, str, str], float] = {}
+    totals: dict[tuple[str, str | None, str | None, str, str], Decimal] = {}
+    nothing = Decimal(0)
     seen = 0
     started = time.perf_counter()
     while seen < records:
@@ -41,6 +54,6 @@ async def _sum(consumer: AIOKafkaConsumer, records: int) -> float:
             for record in batch:
                 event = decode(record.value)
                 key = (event.tenant_id, event.user_id, event.feature_tag, event.model, event.occurred_at[:13])
-                totals[key] = totals.get(key, 0) + event.cost_cents
+                totals[key] = totals.get(key, nothing) + (event.cost_cents or nothing)
             seen += len(batch)
     return records / (time.perf_counter() - started)

@@ -17,7 +17,7 @@ _NOW_MS = 4_000_000_000_000
 
 async def rate(values: Sequence[bytes]) -> float:
     """Return records per second from values in memory to committed pages in memory, on 12 partitions."""
-    replay = Replay(CostDomain(Prices(), Rules(STANDARD)), PARTITIONS, _NOW_MS)
+    replay = Replay(CostDomain(Prices(), Rules(STANDARD)), PARTITIONS, _NOW_MS, keep_snapshots=False)
     await replay.start()
     started = time.perf_counter()
     await replay.feed(values)

@@ -29,7 +29,7 @@ from streams.claim import Claim
 from streams.clock import SystemClock
 from streams.committer import ClaimOver
 from streams.deps import Deps
-from streams.homes import tenant_key
+from streams.homes import Homes, tenant_key
 from streams.limits import ShellLimits
 from streams.owner import Owner
 from streams.replay_ports import Collected, Line, ReplayLog
@@ -72,6 +72,7 @@ class Replay:
         self._domain = domain
         self._topic = domain.topic
         self._partitions = partitions
+        self._homes = Homes(partitions, partition_of)
         self._now_ms = now_ms
         self._store = MemoryStore()
         self._collected = Collected(keep_dead)
@@ -141,10 +142,12 @@ class Replay:
     def _home(self, value: bytes) -> int:
         """Return where a topic has *value*: at its tenant's home; what tells of no tenant anywhere, so at 0."""
         key = tenant_key(value)
-        if key is None:  # the domain may read what a plain decoder does not
-            event = self._domain.decode(LogRecord(0, self._now_ms, None, value))
-            key = None if isinstance(event, Invalid) else event.tenant_id.encode()
-        return 0 if key is None else partition_of(key, self._partitions)
+        if key is not None:
+            return self._homes.home_of(key.decode())
+        event = self._domain.decode(
+            LogRecord(0, self._now_ms, None, value)
+        )  # it may read what a plain decoder does not
+        return 0 if isinstance(event, Invalid) else self._homes.home_of(event.tenant_id)
 
     async def _flush(self, partition: int) -> None:
         """Process and commit what waits for *partition*, so that a failure never reaches back beyond it."""
