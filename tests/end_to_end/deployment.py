@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from drivers.embedded.processes import end_with_me, release
 from tests.end_to_end import database
@@ -153,13 +152,3 @@ class Deployment:
             return look()
 
         return eventually(looked, what, patience_s)
-
-    def status(self) -> dict[str, Any]:
-        """Return ``outlay status --json``."""
-        command = [*_OUTLAY, "status", "--json"]
-        ran = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
-        assert ran.returncode == 0, ran.stderr
-        found: dict[str, Any] = json.loads(ran.stdout)
-        return found
