@@ -27,6 +27,7 @@ class ShellLimits:
         publish_rows: outbox rows per call of the publisher.
         idle_margin_s: how far an idle partition's days stay behind the clock, for skew between it and the broker's.
         reclaim_after_s: how long a fenced owner waits before it claims again (a group session).
+        claims_wait_s: how long an assignment waits for its claims before chunks of those that succeeded may come.
         release_s: how long a release may take.
         backoff_s, backoff_max_s: first and longest wait after a transient failure.
         deaths_before_dead_letter: deaths at a single record before it is dead-lettered.
@@ -51,6 +52,7 @@ class ShellLimits:
     publish_rows: int = 1_000
     idle_margin_s: float = 30.0
     reclaim_after_s: float = 12.0
+    claims_wait_s: float = 2.0
     release_s: float = 4.0
     backoff_s: float = 0.1
     backoff_max_s: float = 5.0

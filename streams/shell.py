@@ -21,11 +21,19 @@ class Shell:
         self._deps = deps
 
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Claim *partitions* and seek each to its position."""
+        """Claim *partitions* and seek each to its position.
+
+        A claim that must wait (a lock, one of several databases) does not hold up the others: it goes on by itself,
+        and seeks its partition, which stands still until then, when it has succeeded.
+        """
         fresh = [Owner(tp, self._deps) for tp in sorted(partitions) if tp not in self.owners]
         for owner in fresh:
             self.owners[owner.tp] = owner
-        await asyncio.gather(*(owner.start() for owner in fresh))
+        starts = [asyncio.ensure_future(owner.start()) for owner in fresh]
+        if starts:
+            _, waiting = await asyncio.wait(starts, timeout=self._deps.limits.claims_wait_s)
+            for start in waiting:
+                start.cancel()
         _tell("taken", [owner.tp for owner in fresh])
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:

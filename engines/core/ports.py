@@ -29,7 +29,10 @@ class ChunkHandler(Protocol):
     """What a ``ChunkSource`` calls. None of these raises, cancellation excepted."""
 
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Claim *partitions* and seek each to its position; no chunk of them comes before this returns."""
+        """Claim *partitions* and seek each to its position; no chunk of one comes before it is sought.
+
+        It may return before every claim has succeeded: a partition not sought yet stands still.
+        """
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Give *partitions* up; after this returns another worker may own them."""
