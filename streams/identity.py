@@ -89,6 +89,12 @@ class Identities:
             del self._days[old]
 
 
+def may_repeat(stamps: Sequence[bytes]) -> bool:
+    """Return whether two of *stamps* may be copies of one another: False is certain, True wants a closer look."""
+    hi = np.sort(np.frombuffer(b"".join(stamps), dtype=_ITEM)["hi"].astype(np.uint64))
+    return bool((hi[1:] == hi[:-1]).any())
+
+
 def _same_low_half(run: _Run, at: int, asked: _U8) -> int | None:
     while at < len(run.hi) and run.hi[at] == asked[0]:
         if run.lo[at] == asked[1]:

@@ -15,7 +15,7 @@ from engines.core.ports import Domain, Event
 from engines.core.time import US_PER_DAY, format_instant
 from streams import fates
 from streams.homes import Homes
-from streams.identity import IDENTITY_BYTES, Identities
+from streams.identity import IDENTITY_BYTES, Identities, may_repeat
 
 GAP_MS = 60_000
 """A silence in the log longer than this moves the watermark by its length."""
@@ -199,7 +199,7 @@ class _Scan:
             stamps = [self._arrived[at][1] for at in places]
             known = self._scanner.identities.known(day, stamps)
             copies |= {places[at]: content for at, content in known.items()}
-            if len({stamp[:IDENTITY_BYTES] for stamp in stamps}) < len(stamps):
+            if may_repeat(stamps):
                 copies |= _copies_among(places, stamps, known)
             fresh = stamps if not copies else [self._arrived[at][1] for at in places if at not in copies]
             if fresh:

@@ -11,8 +11,9 @@ from engines.core.tables import SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR
 from engines.cost import pages as bodies
 from engines.cost.anomalies import Rules
-from engines.cost.decode import CostEvent, content_crc, decode, identity
+from engines.cost.decode import CostEvent, decode
 from engines.cost.detector import CostAnomalyDetector
+from engines.cost.event import stamp
 from engines.cost.fold import fold
 from engines.cost.history import SNAPSHOT_WINDOW, opening_keys, sums
 from engines.cost.pages import (
@@ -46,8 +47,7 @@ class CostDomain:
 
     def stamp(self, event: Event) -> bytes:
         """Return the identity of *event* (CONTRACT §3) and the checksum of its known fields."""
-        record: CostEvent = event  # type: ignore[assignment]  # a cast costs a call per record
-        return identity(record) + content_crc(record).to_bytes(4, "big")
+        return stamp(event)  # type: ignore[arg-type]  # a cast costs a call per record
 
     def money(self, event: Event) -> int | None:
         """Return the cost of *event*: given, or by its price; None when it has none."""

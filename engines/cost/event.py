@@ -15,6 +15,7 @@ import msgspec
 from engines.core.time import US_PER_DAY
 
 _pack = msgspec.msgpack.Encoder().encode
+_crc32 = zlib.crc32
 _EMPTY_HASH: Final = hashlib.blake2b(digest_size=16)
 
 
@@ -54,6 +55,11 @@ def identity(event: CostEvent) -> bytes:
     hashed = _EMPTY_HASH.copy()
     hashed.update(_pack((event.tenant_id, event.source, event.id, event.occurred_at // US_PER_DAY)))
     return hashed.digest()
+
+
+def stamp(event: CostEvent) -> bytes:
+    """Return the identity of *event* and its content checksum, big endian: what is kept of an accepted record."""
+    return identity(event) + _crc32(_pack(event)).to_bytes(4, "big")
 
 
 def content_crc(event: CostEvent) -> int:
