@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from engines.core.errors import DataRefused, Halt
 from engines.core.model import OutboxRow
 from engines.core.ports import Publisher
 from streams.limits import ShellLimits
@@ -53,11 +54,19 @@ class Outbox:
         await self._none.wait()
 
     async def run(self) -> None:
-        """Publish until cancelled."""
+        """Publish until cancelled.
+
+        Raises:
+            Halt: the broker refuses a row for good. Skipping it would lose it, and no record is to blame, so an
+                operator changes the topic or its rights; until then the row stays in the database, first in line.
+        """
         while True:
             await self._some.wait()
             rows = [self._rows[at] for at in range(min(len(self._rows), self._limits.publish_rows))]
-            await persist("publishing", partial(self._publisher.publish, rows), self._limits, self._sleep)
+            try:
+                await persist("publishing", partial(self._publisher.publish, rows), self._limits, self._sleep)
+            except DataRefused as error:
+                raise Halt(f"a message cannot be published: {error}") from error
             for _ in rows:
                 self.bytes -= len(self._rows.popleft().value or b"")
             self.published = rows[-1].seq

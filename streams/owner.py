@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.core.errors import DataRefused, PositionRefused
+from engines.core.errors import DataRefused, Halt, PositionRefused
 from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPartition
 from streams import fates, process
 from streams.claim import Claim
@@ -80,6 +80,8 @@ class Owner:
             await self._fold(claim, chunk)
         except ClaimOver:
             return
+        except Halt as halt:
+            claim.fail(halt)
         except Exception as error:  # noqa: BLE001 whatever a fold raises, the ladder owns it
             failure = StepFailed()
             failure.__cause__ = error
@@ -136,6 +138,8 @@ class Owner:
             await self._deps.sleep(self._deps.limits.reclaim_after_s)
         except Rewound:
             log.warning("%s/%s: the database is not where we left it; starting again from its position", *self.tp)
+        except Halt:
+            raise
         except StepFailed as failure:
             self._climb_down(failure.__cause__ or failure)
         except Exception as error:  # noqa: BLE001 data the database refuses, a body that cannot be packed
@@ -218,10 +222,14 @@ class Owner:
         self._ladder = ladder.passed(end)
 
     def _climb_down(self, error: BaseException) -> None:
-        """Try what failed in smaller steps; a single record that fails is dead-lettered."""
+        """Try what failed in smaller steps; a single record that fails is dead-lettered.
+
+        Raises *error* when no record can be to blame: none was tried yet, or the one that was is already committed
+        or given up. Then an operator decides, for going on would come back here for ever.
+        """
         ladder, step = self._ladder or Ladder(self._deps.limits.chunk_records), self._step
         kind = "refused by the database" if isinstance(error, DataRefused) else type(error).__name__
-        if step is None:
+        if step is None or step.first in self._poison or (self.committed and step.end <= self.committed.next_offset):
             raise error
         log.error("%s/%s: step %d … %d: %s: %s", *self.tp, step.first, step.end, kind, error)
         if ladder.at_single_record:

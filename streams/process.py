@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from engines.core.model import Chunk, PageKey, Record, TableRow
-from engines.core.time import HOURS_PER_DAY
+from engines.core.errors import Halt
+from engines.core.model import Chunk, Effects, PageKey, Record, TableRow
+from engines.core.time import HOURS_PER_DAY, format_day
 from streams.claim import Claim
 from streams.scan import GAP_MS, Segment
 
@@ -21,6 +22,7 @@ async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mappin
 
     Raises:
         ClaimOver: the claim ended on the way; everything uncommitted is dropped with it.
+        Halt: a day cannot be closed.
     """
     segments = claim.scanner.scan(records, end, claim.state.cursor, poison)
     for segment in segments:
@@ -110,12 +112,20 @@ async def _close_day(claim: Claim, day: int) -> None:
             return
         await claim.ensure(partial(_close_unknown, claim, day, tenants))
         claim.check()
-        effects = claim.domain.close(state.cache, day, tenants)
+        effects = _closed(claim, day, tenants)
         rows: list[TableRow] = state.cache.project(_stale_of(claim, day, tenants), state.folded.next_offset)
         state.apply_close(effects, rows, day, tenants[-1])
         claim.committer.wake()
         await asyncio.sleep(0)
         await claim.committer.room()
+
+
+def _closed(claim: Claim, day: int, tenants: Sequence[str]) -> Effects:
+    """Close *day* for *tenants*. Raises Halt when that fails: whichever record made it due is not to blame."""
+    try:
+        return claim.domain.close(claim.state.cache, day, tenants)
+    except Exception as error:
+        raise Halt(f"closing {format_day(day)} for {tenants[0]} … {tenants[-1]}: {error!r}") from error
 
 
 def _close_unknown(claim: Claim, day: int, tenants: Sequence[str]) -> set[PageKey]:
