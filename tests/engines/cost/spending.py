@@ -78,6 +78,14 @@ def spent(day: int, usd: float | None, tenant_id: str = TENANT, hour: int = 12, 
     )
 
 
+def arrived(*events: CostEvent) -> dict[str, list[CostEvent]]:
+    """Return *events* as the shell hands them over: by tenant, in the order given."""
+    by_tenant: dict[str, list[CostEvent]] = {}
+    for event in events:
+        by_tenant.setdefault(event.tenant_id, []).append(event)
+    return by_tenant
+
+
 def facts(effects: Effects) -> list[dict[str, Any]]:
     """Return the facts that *effects* publish."""
     return [json.loads(out.value or b"") for out in effects.outgoing]

@@ -11,14 +11,14 @@ from engines.cost.event import CostEvent
 from engines.cost.pages import JUDGED_TYPES, day_key
 from engines.cost.rules import REFERENCE, STANDARD, USD
 from engines.cost.totals import RETRY_ONE, line
-from tests.engines.cost.spending import TENANT, MemoryPages, domain, facts, spent
+from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, facts, spent
 
 DAY = 20_530
 WHO: dict[str, Any] = {"user_id": "u", "feature_tag": "f"}
 
 
 def fold(rules: CostDomain, pages: MemoryPages, *events: CostEvent) -> list[dict[str, Any]]:
-    return facts(rules.fold(pages, {TENANT: events}))
+    return facts(rules.fold(pages, arrived(*events)))
 
 
 def close(rules: CostDomain, pages: MemoryPages, day: int) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def test_a_tenant_without_a_page_is_nothing_to_judge() -> None:
 def test_retries_and_unpriced_requests_are_counted_apart() -> None:
     rules = domain(STANDARD)
     pages = with_history(rules)
-    effects = rules.fold(pages, {TENANT: [spent(DAY, None, is_retry=True, cached_input_tokens=4), spent(DAY, 300)]})
+    effects = rules.fold(pages, arrived(spent(DAY, None, is_retry=True, cached_input_tokens=4), spent(DAY, 300)))
     assert effects.counts == {"unpriced.unknown_model": 1, "facts.ABSOLUTE_SPIKE": 1}
     [told] = facts(effects)
     assert told["unpriced_requests"] == 1

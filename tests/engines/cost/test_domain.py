@@ -11,7 +11,7 @@ from engines.cost.history import opening_keys
 from engines.cost.lines import SnapshotValues, snapshot_line
 from engines.cost.pages import DAY, HOUR, DayPage, day_key, hour_key
 from engines.cost.rules import USD
-from tests.engines.cost.spending import TENANT, MemoryPages, domain, spent
+from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, spent
 
 D = 20_530
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
@@ -33,13 +33,13 @@ def test_folding_needs_hours_days_and_their_neighbours() -> None:
     pages = MemoryPages({day_key(TENANT, day): DayPage() for day in range(D - 1, D + 2)})
     wanted = {hour_key(TENANT, D * 24 + 7), *(day_key(TENANT, D + beside) for beside in (-1, 0, 1))}
     pages.unknown = set(wanted)
-    assert domain().missing(pages, {TENANT: [spent(D, 1, hour=7), spent(D, 1, hour=7)]}) == wanted
+    assert domain().missing(pages, arrived(spent(D, 1, hour=7), spent(D, 1, hour=7))) == wanted
 
 
 def test_a_new_day_needs_its_history_once_it_is_known_to_be_new() -> None:
     pages = MemoryPages()
     pages.unknown = {day_key(TENANT, D), *opening_keys(TENANT, D)}
-    events = {TENANT: [spent(D, 1)]}
+    events = arrived(spent(D, 1))
     assert domain().missing(pages, events) == {day_key(TENANT, D)}
     pages.unknown.remove(day_key(TENANT, D))
     assert domain().missing(pages, events) == set(opening_keys(TENANT, D))
@@ -80,7 +80,7 @@ def test_stamps_tell_records_and_their_contents_apart() -> None:
 
 def test_pages_weigh_as_many_entities_as_they_hold_and_survive_sealing() -> None:
     pages = MemoryPages()
-    domain().fold(pages, {TENANT: [spent(D, 1, user_id="u", feature_tag="f"), spent(D, 1, user_id="v")]})
+    domain().fold(pages, arrived(spent(D, 1, user_id="u", feature_tag="f"), spent(D, 1, user_id="v")))
     for key, body in pages.bodies.items():
         assert domain().weight(body) == 5
         assert domain().unpack(key, domain().pack(key, body)) == body
@@ -89,7 +89,7 @@ def test_pages_weigh_as_many_entities_as_they_hold_and_survive_sealing() -> None
 def test_every_entity_of_a_page_has_a_row() -> None:
     pages, rules = MemoryPages(), domain()
     events = [spent(D - 1, 1), spent(D, 3, user_id="u", is_retry=True, cached_input_tokens=4), spent(D, None)]
-    rules.fold(pages, {TENANT: events})
+    rules.fold(pages, arrived(*events))
     rows = {}
     for closed in (False, True):
         if closed:
@@ -110,7 +110,7 @@ def test_every_entity_of_a_page_has_a_row() -> None:
 
 def test_what_has_no_price_costs_null_and_not_nothing() -> None:
     pages, rules = MemoryPages(), domain()
-    rules.fold(pages, {TENANT: [spent(D, None)]})
+    rules.fold(pages, arrived(spent(D, None)))
     assert {row.values[11] for row in rules.project(day_key(TENANT, D), pages.day(D), 1)} == {None}
 
 

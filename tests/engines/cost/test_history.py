@@ -14,7 +14,7 @@ from engines.cost.history import (
 )
 from engines.cost.pages import day_key
 from engines.cost.rules import USD
-from tests.engines.cost.spending import TENANT, MemoryPages, domain, spent
+from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, spent
 
 DAY = 20_530
 
@@ -22,7 +22,7 @@ DAY = 20_530
 def pages_with(back: int, usd: float | None = 1) -> MemoryPages:
     """Return pages of one record *back* days before ``DAY``."""
     pages = MemoryPages()
-    domain().fold(pages, {TENANT: [spent(DAY - back, usd, user_id="u")]})
+    domain().fold(pages, arrived(spent(DAY - back, usd, user_id="u")))
     return pages
 
 
@@ -50,7 +50,7 @@ def test_days_without_a_priced_record_do_not_count_as_active() -> None:
 def test_sums_add_up_over_days_and_entities() -> None:
     pages = MemoryPages()
     events = [spent(DAY - 2, 3, user_id="u"), spent(DAY - 2, 4), spent(DAY - 3, 5, user_id="v")]
-    domain().fold(pages, {TENANT: events})
+    domain().fold(pages, arrived(*events))
     assert sums(pages, TENANT, DAY, SPIKE_WINDOW) == {
         "tenant": {TENANT: (12 * USD, 2)},
         "user": {"u": (3 * USD, 1), "v": (5 * USD, 1)},
