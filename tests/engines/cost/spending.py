@@ -48,19 +48,22 @@ class MemoryPages:
         return page
 
 
-class NoPrices:
-    """Knows no model."""
+class OnePrice:
+    """Asks the same *price* for everything; None: knows no model."""
 
-    version = "none"
+    version = "one"
+
+    def __init__(self, price: int | None) -> None:
+        self._price = price
 
     def price_of(self, event: CostEvent) -> int | Unpriced:
         del event
-        return UNKNOWN_MODEL
+        return UNKNOWN_MODEL if self._price is None else self._price
 
 
-def domain(profile: Profile = REFERENCE) -> CostDomain:
-    """Return the cost domain under *profile*, without prices."""
-    return CostDomain(NoPrices(), Rules(profile))
+def domain(profile: Profile = REFERENCE, price: int | None = None) -> CostDomain:
+    """Return the cost domain under *profile*, with one *price*, in nano-USD, or none."""
+    return CostDomain(OnePrice(price), Rules(profile))
 
 
 def spent(day: int, usd: float | None, tenant_id: str = TENANT, hour: int = 12, **more: Any) -> CostEvent:

@@ -10,7 +10,7 @@ from engines.cost.domain import CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.pages import JUDGED_TYPES, day_key
 from engines.cost.rules import REFERENCE, STANDARD, USD
-from engines.cost.totals import RETRY_ONE, line
+from engines.cost.totals import line
 from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, facts, spent
 
 DAY = 20_530
@@ -89,6 +89,13 @@ def test_what_changes_nothing_is_no_news() -> None:
     pages = with_history(rules)
     assert len(fold(rules, pages, spent(DAY, 300))) == 1
     assert fold(rules, pages, spent(DAY, 300), spent(DAY, None), spent(DAY - 1, 10)) == []
+
+
+def test_a_streak_that_would_also_have_fired_alone_is_no_news() -> None:
+    rules = domain(STANDARD)
+    pages = with_history(rules)
+    assert len(fold(rules, pages, spent(DAY - 1, 150), spent(DAY, 150))) == 1
+    assert fold(rules, pages, spent(DAY, 50)) == []
 
 
 def test_a_spike_that_turns_out_to_be_part_of_a_streak_is_told_again() -> None:
@@ -187,13 +194,3 @@ def test_a_tenant_without_a_page_is_nothing_to_judge() -> None:
     detector.close(pages, TENANT, DAY, effects)
     detector._begin(pages, TENANT, DAY, "tenant", TENANT)
     assert (effects, pages.touched) == (Effects(), [])
-
-
-def test_retries_and_unpriced_requests_are_counted_apart() -> None:
-    rules = domain(STANDARD)
-    pages = with_history(rules)
-    effects = rules.fold(pages, arrived(spent(DAY, None, is_retry=True, cached_input_tokens=4), spent(DAY, 300)))
-    assert effects.counts == {"unpriced.unknown_model": 1, "facts.ABSOLUTE_SPIKE": 1}
-    [told] = facts(effects)
-    assert told["unpriced_requests"] == 1
-    assert pages.day(DAY).totals["tenant"][TENANT] & (RETRY_ONE - 1) == 4

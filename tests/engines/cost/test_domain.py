@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.core.model import Invalid, LogRecord
 from engines.core.time import US_PER_DAY, US_PER_HOUR
+from engines.cost.event import CostEvent
 from engines.cost.history import opening_keys
 from engines.cost.lines import SnapshotValues, snapshot_line
 from engines.cost.pages import DAY, HOUR, DayPage, day_key, hour_key
-from engines.cost.rules import USD
-from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, spent
+from engines.cost.rules import STANDARD, USD
+from engines.cost.totals import RETRY_ONE, apart
+from tests.engines.cost.spending import TENANT, MemoryPages, arrived, domain, facts, spent
 
 D = 20_530
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
@@ -65,8 +68,26 @@ def test_a_day_has_a_page_and_twenty_four_hours() -> None:
     assert [key.bucket for key in keys[1:]] == list(range(D * 24, D * 24 + 24))
 
 
-def test_money_is_given_or_unknown() -> None:
+def test_money_is_given_or_by_price_or_unknown() -> None:
     assert (domain().money(spent(D, 2)), domain().money(spent(D, None))) == (2 * USD, None)
+    assert (domain(price=7).money(spent(D, 2)), domain(price=7).money(spent(D, None))) == (2 * USD, 7)
+
+
+def test_a_record_that_does_not_say_what_it_cost_costs_its_price() -> None:
+    pages = MemoryPages()
+    effects = domain(price=7).fold(pages, arrived(spent(D, None), spent(D, 1)))
+    assert effects.counts == {}
+    assert apart(pages.day(D).totals["tenant"][TENANT]).cost_nanousd == USD + 7
+
+
+def test_a_record_ahead_of_its_append_time_is_no_event() -> None:
+    value = b'{"id":"a","tenant_id":"t","occurred_at":"1970-01-02T00:05:00Z","model":"m","input_tokens":1,'
+    value += b'"output_tokens":1}'
+    append_ms = US_PER_DAY // 1000
+    assert isinstance(domain().decode(LogRecord(0, append_ms, None, value)), CostEvent)
+    early = domain().decode(LogRecord(0, append_ms - 1, None, value))
+    assert isinstance(early, Invalid)
+    assert (early.field, early.reason[:6]) == ("occurred_at", "future")
 
 
 def test_stamps_tell_records_and_their_contents_apart() -> None:
@@ -154,3 +175,14 @@ def test_the_last_hour_of_a_closed_day_is_complete_and_the_next_is_not() -> None
     hours = [(*VALUES[:1], "hour", (D * 24 + hour) * US_PER_HOUR, *VALUES[3:]) for hour in (23, 24)]
     statuses = [snapshot_line(values, D)["status"] for values in hours]
     assert list(pairwise(statuses)) == [("complete", "provisional")]
+
+
+def test_retries_and_unpriced_requests_are_counted_apart() -> None:
+    rules = domain(STANDARD)
+    pages = MemoryPages()
+    rules.fold(pages, arrived(*(spent(D - back, 100) for back in (5, 4, 3))))
+    effects = rules.fold(pages, arrived(spent(D, None, is_retry=True, cached_input_tokens=4), spent(D, 300)))
+    assert effects.counts == {"unpriced.unknown_model": 1, "facts.ABSOLUTE_SPIKE": 1}
+    [told] = facts(effects)
+    assert told["unpriced_requests"] == 1
+    assert pages.day(D).totals["tenant"][TENANT] & (RETRY_ONE - 1) == 4
