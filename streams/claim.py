@@ -36,7 +36,7 @@ class Claim:
         self.state = PartitionState(self.domain, replace(position, released=False), deps.limits)
         self.scanner = Scanner(self.tp, self.domain, Homes(partitions, deps.partition_of), self.state.identities)
         self.outbox = Outbox(deps.publisher, deps.limits, deps.sleep, position.published, self._published)
-        self.committer = Committer(self.tp, self.state, self.outbox, deps, committed)
+        self.committer = Committer(self.tp, self.state, self.outbox, deps, partitions, committed)
         self.resumed = asyncio.Event()
         """Set when closes left over by an earlier owner are done; no chunk is folded before."""
         self._leaving = False

@@ -46,10 +46,17 @@ class Committer:
     """Commits one claim's state until it is fenced, rewound or cancelled."""
 
     def __init__(
-        self, tp: TopicPartition, state: PartitionState, outbox: Outbox, deps: Deps, committed: Callable[[Batch], None]
+        self,
+        tp: TopicPartition,
+        state: PartitionState,
+        outbox: Outbox,
+        deps: Deps,
+        partitions: int,
+        committed: Callable[[Batch], None],
     ) -> None:
         self.times = CommitTimes(last_commit_ms=deps.clock.now_ms())
         self._tp = tp
+        self._partitions = partitions
         self._state = state
         self._outbox = outbox
         self._store = deps.store_for(tp)
@@ -222,7 +229,8 @@ class Committer:
         now_s = asyncio.get_running_loop().time()
         self.times.last_commit_ms, self.times.last_took_ms = self._clock.now_ms(), int((now_s - started_s) * 1000)
         if project:
-            rest_s = min(worked_s / self._limits.projection_share, self._limits.projection_rest_max_s)
+            crowd = self._partitions if self._more_to_come else 1  # catching up, all partitions share the processor
+            rest_s = min(crowd * worked_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
         self._seen_s = self._committed_s = now_s
         self._state.cache.sealed_committed()

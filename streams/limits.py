@@ -20,7 +20,8 @@ class ShellLimits:
         close_slice_tenants: tenants per step of a day's close.
         projection_every_s: shortest time between two writings of projections.
         projection_rows: projection rows per commit, day closes excepted.
-        projection_share: largest share of the time that writing projections may take under load.
+        projection_share: largest share of the time that writing projections may take; while the log is known to hold
+            more it is that of all partitions together.
         projection_rest_max_s: longest rest after one, however long it took: an outage is no load.
         published_cursor_after_s: how long a moved published cursor waits for other work to travel with.
         look_every_s: how often an owner with nothing to commit looks whether its position row still is as it left it.
