@@ -9,7 +9,8 @@ from typing import cast
 
 from drivers.memory.publisher import MemoryPublisher
 from drivers.memory.store import MemoryStore
-from engines.core.model import Chunk, Effects, Position, TopicPartition
+from engines.core.errors import DataRefused
+from engines.core.model import Batch, Chunk, Effects, Position, TopicPartition
 from engines.core.ports import Domain, Event, Pages
 from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
@@ -159,3 +160,12 @@ class Buggy(CostDomain):
             self.failed_with.append(len(of_all))
             raise self._bug("boom")
         return effects
+
+
+class Picky(MemoryStore):
+    """Refuses pages of one tenant."""
+
+    async def commit(self, batch: Batch) -> bool:
+        if any(key.tenant_id == "globex" for key, _ in batch.pages):
+            raise DataRefused("no globex here")
+        return await super().commit(batch)

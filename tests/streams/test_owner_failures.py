@@ -1,47 +1,23 @@
 """What goes wrong has an owner: exactly the guilty record is a dead letter, or the worker stops and says why."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from drivers.memory.store import MemoryStore
-from engines.core.errors import DataRefused
-from engines.core.model import Batch, Effects
-from engines.core.ports import Pages
-from engines.cost.anomalies import Rules
-from engines.cost.domain import CostDomain
-from engines.cost.rules import STANDARD
 from tests import oracle
 from tests.streams.failing import (
     LIMITS,
     TP,
     Buggy,
+    Picky,
     Rig,
     check_without,
     offsets_of,
     stream_of,
     unique_ids,
 )
-from tests.streams.running import PRICES
-
-
-class Picky(MemoryStore):
-    """Refuses pages of one tenant."""
-
-    async def commit(self, batch: Batch) -> bool:
-        if any(key.tenant_id == "globex" for key, _ in batch.pages):
-            raise DataRefused("no globex here")
-        return await super().commit(batch)
-
-
-class CannotClose(CostDomain):
-    """The rules with a bug in the close of a day."""
-
-    def close(self, pages: Pages, day: int, tenants: Sequence[str]) -> Effects:
-        raise ZeroDivisionError(f"{pages} {day} {tenants}")
 
 
 async def carry_on(rig: Rig, dead: Sequence[int]) -> list[str]:
@@ -64,6 +40,13 @@ async def test_records_that_cannot_be_folded_are_dead_letters_and_nothing_else_i
         assert reason.startswith("ValueError: boom\n")
         assert "Traceback (most recent call last)" in reason
         assert "raise self._bug" in reason
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7, 10, 11])
+async def test_what_a_failed_fold_left_half_done_is_never_committed(seed: int) -> None:
+    stream = stream_of(seed)
+    rig = Rig(stream, domain=Buggy(unique_ids(stream)[seed::7], ValueError), limits=replace(LIMITS, commit_every_s=0))
+    await carry_on(rig, offsets_of(rig, unique_ids(stream)[seed::7]))
 
 
 async def test_a_record_that_cannot_be_folded_is_found_in_three_tries() -> None:
@@ -120,56 +103,3 @@ async def test_a_fenced_owner_waits_and_claims_again_what_is_still_its_own() -> 
     assert owner.claim is not old
     assert rig.slept == [LIMITS.reclaim_after_s]
     check_without(await rig.read(owner), [])
-
-
-async def test_more_dead_letters_than_the_limit_halt_the_worker() -> None:
-    limits = replace(LIMITS, dead_letters_max=3)
-    rig = Rig([oracle.LogRecord(b"?")] * 3, limits=limits)
-    owner = await rig.owner()
-    await rig.drive(owner)
-    assert rig.halts == []
-    rig.log.append(TP, b"?")
-    await rig.drive(owner)
-    assert rig.halts == ["costs/0: 4 of 4 records are dead letters"]
-    await owner.release()
-
-
-async def test_many_dead_letters_among_more_good_records_halt_nothing() -> None:
-    stream = stream_of(4)[:20]
-    rig = Rig([*stream, *[oracle.LogRecord(b"?")] * 20], limits=replace(LIMITS, dead_letters_max=3))
-    owner = await rig.owner()
-    await rig.drive(owner)
-    assert rig.halts == []
-    await owner.release()
-
-
-async def test_a_message_the_broker_refuses_halts_the_worker_and_stays_first_in_line() -> None:
-    stream = stream_of(5)
-    rig = Rig([*stream, oracle.LogRecord(b"?" * 5_000)], value_bytes_max=4_000)
-    owner = await rig.owner()
-    await rig.drive(owner)
-    await asyncio.wait_for(rig.halted.wait(), 20)
-    [reason] = rig.halts
-    assert reason.startswith("costs/0: a message cannot be published: dead-letters, outbox row")
-    await owner.release()
-    assert rig.store.positions[TP].counts["dead"] == 1, "no innocent record is blamed"
-    assert len(rig.store.outbox[TP]) > 0
-
-    rig.halts.clear()
-    rig.deps.publisher._value_bytes_max = 8_000  # type: ignore[attr-defined]  # the topic's limit was raised
-    owner = await rig.owner()
-    await rig.drive(owner)
-    ran = await rig.read(owner)
-    assert [line["offset"] for line in ran.dead] == [len(stream)]
-    assert rig.store.outbox[TP] == {}
-
-
-async def test_a_close_that_cannot_be_done_halts_the_worker_and_blames_no_record() -> None:
-    rig = Rig(stream_of(6), domain=CannotClose(PRICES, Rules(STANDARD)))
-    owner = await rig.owner()
-    await rig.drive(owner)
-    [reason] = rig.halts
-    assert reason.startswith("costs/0: closing 2")
-    assert "ZeroDivisionError" in reason
-    await owner.release()
-    assert rig.store.positions[TP].counts.get("dead", 0) == 0

@@ -27,7 +27,12 @@ from engines.cost.totals import line, of_record
 MANY = settings(max_examples=150, deadline=None, derandomize=True)
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 TOTALS = st.integers(0, 1 << 500)
-MONEY = st.one_of(st.integers(0, 100), st.integers((1 << 63) - 2, (1 << 63) + 2), st.integers(0, 1 << 120))
+MONEY = st.one_of(
+    st.integers(0, 100),
+    st.integers((1 << 63) - 2, (1 << 63) + 2),
+    st.integers((1 << 64) - 1, 1 << 64),
+    st.integers(0, 1 << 120),
+)
 SUMS = st.tuples(MONEY, st.integers(1, 13))
 DAYS = st.integers(0, 3_000_000)
 
