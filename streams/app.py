@@ -39,7 +39,7 @@ from streams.limits import ShellLimits
 from streams.readings import NAMES, Readings
 from streams.retrying import persist
 from streams.shell import Shell
-from streams.tuning import log_to_stderr, tune_collector
+from streams.tuning import log_to_stderr, tune
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stopper(stop, number))
     worker = Worker(settings)
-    tune_collector()
+    tune()
     try:
         await worker.run(stop)
     except BaseException:
