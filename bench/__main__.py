@@ -63,12 +63,9 @@ def _measure(directory: Path, records: int, rounds: int) -> None:
 
 
 def _taken(name: str, number: int, take: Callable[[], float]) -> float:
+    tune()
     if name == "bare":
-        gc.unfreeze()
         gc.set_threshold(*_DEFAULT_THRESHOLDS)
-        gc.collect()
-    else:
-        tune()
     rate = take()
     console.log(f"round {number}: {name:8} {rate:>10,.0f} records/s")
     return rate
