@@ -84,7 +84,8 @@ _REASONS: Final = {
 """The model library's findings in words of our own, so that a reason outlives its versions."""
 
 _read = msgspec.json.Decoder(_Body).decode
-_FUTURE: Final = Invalid("occurred_at", "future: more than 5 minutes ahead of its append time")
+_FUTURE: Final = Invalid("occurred_at", "future")
+"""More than ``FUTURE_US_MAX`` ahead; the one reason whose word the contract fixes."""
 
 
 def decode(value: bytes | None, headers: Iterable[tuple[str, bytes | None]], append_us: int) -> CostEvent | Invalid:

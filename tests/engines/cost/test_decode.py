@@ -445,7 +445,7 @@ def test_of_headers_of_one_name_the_last_with_a_value_counts() -> None:
 def test_an_event_may_be_five_minutes_ahead_of_its_append_time_and_no_more() -> None:
     five_minutes_us = 300_000_000
     assert read(value_of(), append_us=AT_US - five_minutes_us) == PLAIN
-    too_early = Invalid("occurred_at", "future: more than 5 minutes ahead of its append time")
+    too_early = Invalid("occurred_at", "future")
     assert read(value_of(), append_us=AT_US - five_minutes_us - 1) == too_early
     assert read(with_raw("x", r'"\u0000"'), append_us=AT_US - five_minutes_us) == PLAIN
     assert read(with_raw("x", r'"\u0000"'), append_us=AT_US - five_minutes_us - 1) == too_early
