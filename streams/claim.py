@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from engines.core.model import Batch, PageKey, Position
 from engines.core.ports import Domain, Store
-from streams.committer import ClaimOver, Committer
+from streams.committer import Committer
 from streams.deps import Deps
+from streams.endings import ClaimOver
 from streams.homes import Homes
 from streams.outbox import Outbox
 from streams.retrying import persist

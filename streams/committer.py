@@ -15,23 +15,12 @@ from dataclasses import dataclass
 from engines.core.errors import Transient
 from engines.core.model import Batch, PageKey, Position, TopicPartition
 from streams.deps import Deps
+from streams.endings import ClaimOver, Fenced, Rewound
 from streams.outbox import Outbox
 from streams.retrying import persist
 from streams.state import PartitionState
 
 log = logging.getLogger(__name__)
-
-
-class Fenced(Exception):
-    """Another worker owns the partition now."""
-
-
-class Rewound(Exception):
-    """The database is not where this owner left it: start again from the position it has."""
-
-
-class ClaimOver(Exception):
-    """The claim that this work was for has ended; whatever was folded is gone, the position stands."""
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from engines.core.errors import DataRefused, Halt, PositionRefused
 from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPartition
 from streams import fates, process
 from streams.claim import Claim
-from streams.committer import ClaimOver, Fenced, Rewound
 from streams.deps import Deps
+from streams.endings import ClaimOver, Fenced, Rewound
 from streams.ladder import Ladder, resumed
 from streams.retrying import persist
 

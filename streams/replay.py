@@ -27,8 +27,8 @@ from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates, process
 from streams.claim import Claim
 from streams.clock import SystemClock
-from streams.committer import ClaimOver
 from streams.deps import Deps
+from streams.endings import ClaimOver
 from streams.homes import Homes, tenant_key
 from streams.limits import ShellLimits
 from streams.owner import Owner

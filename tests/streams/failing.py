@@ -15,7 +15,7 @@ from engines.core.ports import Domain, Event, Pages
 from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.rules import STANDARD
-from streams.committer import ClaimOver
+from streams.endings import ClaimOver
 from streams.limits import ShellLimits
 from streams.owner import Owner
 from tests import oracle

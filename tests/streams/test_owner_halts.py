@@ -14,7 +14,7 @@ from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.rules import STANDARD
 from streams import fates
-from streams.committer import ClaimOver
+from streams.endings import ClaimOver
 from tests import oracle
 from tests.streams.failing import LIMITS, TP, Picky, Rig, stream_of
 from tests.streams.running import PRICES
