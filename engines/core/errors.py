@@ -3,6 +3,7 @@
 ``OutlayError``
 ├── ``Transient``      the database or broker is away or busy: retry in place, for ever
 ├── ``DataRefused``    the database will never take this data: climb down the failure ladder
+├── ``SettingsMoved``  a close did not know the newest settings row: start again from the position
 ├── ``PositionRefused``  the log is not the one the position speaks of: stop the partition, loudly
 ├── ``Halt``           the worker must end, non-zero: an operator decides
 └── ``SettingsError``  the worker must not start: the settings are wrong
@@ -23,6 +24,10 @@ class Transient(OutlayError):
 
 class DataRefused(OutlayError):
     """The database refuses the data itself (SQLSTATE classes 22 and 23), so a retry cannot help."""
+
+
+class SettingsMoved(OutlayError):
+    """There is a settings row that the closes in a batch did not know; nothing was committed."""
 
 
 class PositionRefused(OutlayError):

@@ -6,7 +6,7 @@ is one ``Batch`` that compares and sets that partition's ``Position``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -119,6 +119,7 @@ class Position:
         projected: every page as of this offset or before has its projection rows.
         epoch: grows with each claim; version: grows with each commit.
         released: the last owner left cleanly.
+        settings_seq: open windows have been judged by every settings row up to this sequence number.
         counts: records by fate and what else adds up since offset 0 (see ``streams.fates``).
     """
 
@@ -138,6 +139,7 @@ class Position:
     epoch: int = 0
     version: int = 0
     released: bool = True
+    settings_seq: int = 0
     attempt: Attempt | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -151,14 +153,30 @@ class PageKey(NamedTuple):
     """Where a page of state lives inside its partition.
 
     ``kind`` names a page body (``cost.day``, ``cost.hour``); ``bucket`` is the start of the page's window in whole
-    hours since the epoch for every kind, so that one range of buckets is one range of time; ``page`` is the
-    number of the page an entity hashes to.
+    hours since the epoch for every kind, so that one range of buckets is one range of time (0 for what belongs to
+    no time); ``page`` is the number of the part an entity hashes to. The engines and the cache speak of bodies as a
+    whole and leave it 0; only what is sealed is in parts.
     """
 
     tenant_id: str
     kind: str
     bucket: int
     page: int = 0
+
+
+class SettingRow(NamedTuple):
+    """One row of what is not in the log: settings are appended, never changed (CONTRACT §4).
+
+    ``seq`` orders the rows of a database as they were appended; ``kind`` is ``budget``, ``tag`` or ``rule``;
+    ``tenant_id`` is ``*`` for a rule of every tenant; ``effective_us`` is None for a row that always was in force;
+    ``body`` is a JSON object whose members the kind's domain knows.
+    """
+
+    seq: int
+    kind: str
+    tenant_id: str
+    effective_us: int | None
+    body: bytes
 
 
 class IdBlock(NamedTuple):
@@ -205,6 +223,9 @@ class Batch:
 
     The store applies it iff the row still has ``expected_epoch`` and ``expected_version``; ``position`` is the row
     as it will be, its version one higher. Outbox rows up to ``position.published`` are deleted.
+
+    ``settings_seq`` is given by a batch that closes days: the newest settings row its judgements knew. The store
+    refuses it (``SettingsMoved``) when there is a newer one, and holds off newer ones until it is committed.
     """
 
     expected_epoch: int
@@ -214,6 +235,28 @@ class Batch:
     id_blocks: Sequence[IdBlock] = ()
     outbox: Sequence[OutboxRow] = ()
     rows: Sequence[TableRow] = ()
+    settings_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What folding and judging depend on beside pages.
+
+    Attributes:
+        closed_through: the last closed UTC day as the first of the events is folded, None before the first close.
+        settings: what ``Domain.settings`` made of the settings rows; opaque to the shell.
+    """
+
+    closed_through: int | None
+    settings: object
+
+
+class Search(NamedTuple):
+    """Where to look for the next day to close: the lowest bucket with a page of ``kind`` makes ``day_of`` it due."""
+
+    kind: str
+    buckets: range
+    day_of: Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Protocol
 from engines.core.model import (
     Batch,
     Chunk,
+    Context,
     Effects,
     IdBlock,
     Invalid,
@@ -20,6 +21,8 @@ from engines.core.model import (
     PageKey,
     Position,
     Record,
+    Search,
+    SettingRow,
     TableRow,
     TopicPartition,
 )
@@ -85,10 +88,13 @@ class Store(Protocol):
         """Return the row as it stands, None when there is none."""
 
     async def load_pages(self, tp: TopicPartition, keys: Collection[PageKey]) -> dict[PageKey, bytes]:
-        """Return the pages of *keys* that exist, in one query."""
+        """Return every part of the pages in *keys* (their own part numbers are ignored), in one query."""
 
-    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
-        """Return the identity blocks of event days from *first_day* on (None: all)."""
+    async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
+        """Return the identity blocks of event days *first_day* … *last_day* (None: without that bound)."""
+
+    async def load_settings(self, tp: TopicPartition, after_seq: int) -> list[SettingRow]:
+        """Return the settings rows of this database appended after *after_seq*, in order."""
 
     async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
         """Return (key, as_of offset) of pages last written at an offset above *after*: projections may lag."""
@@ -107,6 +113,7 @@ class Store(Protocol):
     async def commit(self, batch: Batch) -> bool:
         """Apply *batch* in one transaction; False when epoch or version were not the expected ones.
 
+        Raises SettingsMoved, nothing changed, when ``batch.settings_seq`` is given and there is a newer settings row.
         ``Transient`` leaves open whether it happened: the caller reads the position to find out.
         """
 
@@ -200,32 +207,55 @@ class Domain(Protocol):
     def closable_through(self, watermark_us: int) -> int:
         """Return the last UTC day that *watermark_us* closes."""
 
-    def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> set[PageKey]:
+    def settings(self, rows: Sequence[SettingRow]) -> object:
+        """Return what *rows*, in order, say, for ``Context.settings``. Rows are never refused: they were when set."""
+
+    def concerned(self, rows: Sequence[SettingRow]) -> frozenset[str] | None:
+        """Return the tenants whose open windows *rows* may judge differently; None: every tenant's."""
+
+    def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> set[PageKey]:
         """Return keys that folding *events* needs and *pages* does not know; asked again until empty."""
 
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
-        """Fold accepted *events*, by tenant and in offset order, into *pages* and judge them per record."""
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
+        """Fold accepted *events*, by tenant and in offset order, into *pages* and judge them per record.
 
-    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str]) -> set[PageKey]:
+        Those of days up to ``context.closed_through`` restate what is closed (CONTRACT §2).
+        """
+
+    def tenants_scope(self) -> tuple[str, range]:
+        """Return the page kind and buckets under which every tenant with any state is found."""
+
+    def searches(self, first: int, last: int) -> Sequence[Search]:
+        """Return where to look for the first of the days *first* … *last* whose close has anything to do."""
+
+    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
         """Return keys that closing *day* for *tenants* needs and *pages* does not know; asked until empty."""
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str]) -> Effects:
-        """Fix the judgements of *day* for *tenants* (in code-point order)."""
+    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Fix the judgements of *day* for *tenants* (in code-point order), and of days restated before it."""
 
-    def close_scope(self, day: int) -> tuple[str, range]:
-        """Return the page kind and buckets whose tenants the close of *day* must visit."""
+    def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
+        """Return keys that ``rejudge`` and ``standing`` of *tenants* need and *pages* does not know."""
 
-    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
-        """Return (anomaly line, fact) of what holds on an open *day*, as of now, published so or not."""
+    def rejudge(self, pages: Pages, tenants: Sequence[str], context: Context) -> Effects:
+        """Judge the open windows of *tenants* again: settings have changed."""
+
+    def standing(
+        self, pages: Pages, tenant_id: str, context: Context
+    ) -> list[tuple[dict[str, object], dict[str, object] | None]]:
+        """Return (anomaly line, fact or None) of what holds on the tenant's open windows, as of now, published or not.
+
+        A fact is there for what is, or ever was published, HIGH; what was published and holds no more is withdrawn.
+        """
 
     def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
         """Return every key under which *tenant_id* may have a page of *day*, whatever its kind."""
 
-    def pack(self, key: PageKey, body: object) -> bytes:
-        """Return the sealed bytes of a page body."""
+    def pack(self, key: PageKey, body: object) -> Sequence[tuple[int, bytes]]:
+        """Return the parts of a page body that changed since it was last packed or unpacked, by part number."""
 
-    def unpack(self, key: PageKey, body: bytes) -> object:
-        """Return the body sealed in *body*; readers accept the version before."""
+    def unpack(self, key: PageKey, parts: Mapping[int, bytes]) -> object:
+        """Return the body whose parts are *parts*; readers accept the version before."""
 
     def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:
         """Return the projection rows of a page as of offset *as_of*."""

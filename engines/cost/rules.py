@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-USD: Final = 1_000_000_000
-"""One US dollar in nano-USD."""
 NEVER: Final = 1 << 200
 """A line that no total reaches."""
 RULES_VERSION: Final = 1
@@ -61,15 +59,24 @@ def classify_severity(deviation_pct: float) -> AnomalySeverity:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The numbers of one profile.
+    """The numbers of one profile; every one is a setting of its name (CONTRACT §6). Percentages, days, US cents.
 
     Attributes:
         spike_pct: a day breaches from this percentage of its baseline on.
         consecutive_days: breach days in a row that make a spike.
-        baseline_days_min: fewer active baseline days than this need ``few_days_pct`` and ``few_days_excess``.
-        excess_min: least excess over the baseline, nano-USD.
-        alone_pct: a breach from this percentage on fires at once; None: never at once.
-        alone_excess_pct, alone_excess: from this percentage on and with this excess it fires at once, too.
+        baseline_days_min: fewer active baseline days than this need ``few_days_pct`` and ``few_days_excess_cents``;
+            drift does not fire with fewer at all.
+        excess_min_cents: least excess over the baseline (drift: per day, mean).
+        alone_pct: a breach from this percentage on fires at once; 0: never at once.
+        alone_excess_pct, alone_excess_cents: from this percentage on and with this excess it fires at once, too.
+        drift_pct: the last seven days drift from this percentage of the baseline on.
+        drift_days_required: drifting days in a row that fire.
+        drift_days_min: of the seven days so many, and the last one, must be at ``drift_pct`` by themselves; 0: none.
+        severity_medium_pct, severity_high_pct: deviations from which a drift is MEDIUM, HIGH.
+        budget_high_pct: a warning is HIGH from this usage on.
+        day_low_pct … day_critical_pct: deviations of the day-level evaluation (user_spike …) by severity.
+        unpriced_pct, unpriced_requests_min: UNPRICED_USAGE above this share, from so many requests on; 0: never.
+        cause_…: see ``engines.cost.causes``.
     """
 
     name: ProfileName
@@ -77,21 +84,40 @@ class Profile:
     consecutive_days: int = 2
     baseline_days_min: int = 1
     few_days_pct: int = 300
-    few_days_excess: int = 0
-    excess_min: int = 0
-    alone_pct: int | None = None
+    few_days_excess_cents: int = 0
+    excess_min_cents: int = 0
+    alone_pct: int = 0
     alone_excess_pct: int = 200
-    alone_excess: int = 0
+    alone_excess_cents: int = 0
+    drift_pct: int = 125
+    drift_days_required: int = 3
+    drift_days_min: int = 0
+    severity_medium_pct: int = 25
+    severity_high_pct: int = 40
+    budget_high_pct: int = 90
+    day_low_pct: int = 200
+    day_medium_pct: int = 300
+    day_high_pct: int = 400
+    day_critical_pct: int = 500
+    unpriced_pct: int = 0
+    unpriced_requests_min: int = 20
+    cause_retry_ratio_pct: int = 150
+    cause_retry_share_pct: int = 5
+    cause_feature_share_pct: int = 60
+    cause_feature_points: int = 10
+    cause_growth_pct: int = 130
 
 
 REFERENCE: Final = Profile(ProfileName.REFERENCE)
 STANDARD: Final = Profile(
     ProfileName.STANDARD,
     baseline_days_min=3,
-    few_days_excess=25 * USD,
-    excess_min=5 * USD,
+    few_days_excess_cents=2_500,
+    excess_min_cents=500,
     alone_pct=300,
-    alone_excess=25 * USD,
+    alone_excess_cents=2_500,
+    drift_days_min=3,
+    unpriced_pct=50,
 )
 PROFILES: Final = {profile.name: profile for profile in (STANDARD, REFERENCE)}
 
