@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
@@ -31,6 +28,7 @@ from engines.core.errors import Halt, SettingsError
 from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.rules import PROFILES, ProfileName
+from streams import stopping
 from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
@@ -43,8 +41,6 @@ from streams.tuning import log_to_stderr, tune
 
 log = logging.getLogger(__name__)
 
-_LEAVE_S: Final = 9.0
-"""After a signal to stop: by then the process has ended, done or not; what is committed stands."""
 _CLOSE_S: Final = 1.0
 _LOG_ENDS_EVERY_S: Final = 5.0
 _START_BACKOFF_S: Final = 1.0
@@ -158,8 +154,8 @@ class Worker:
         """Work until *stop*, then commit, publish, leave the group. Raises Halt when it cannot go on."""
         async with AsyncExitStack() as held:
             for store in self._stores:
-                held.push_async_callback(_within, _CLOSE_S, store.close)
-            held.push_async_callback(_within, _CLOSE_S, self._publisher.close)
+                held.push_async_callback(stopping.within, _CLOSE_S, store.close)
+            held.push_async_callback(stopping.within, _CLOSE_S, self._publisher.close)
             bounds = await held.enter_async_context(log_bounds(self._settings))
             readings = Readings(self._shell, bounds.ends, self._clock)
             if self._settings.metrics_port:
@@ -167,8 +163,10 @@ class Worker:
                 collector = PartitionCollector(readings.read, NAMES, about | {"genai_prices": version("genai-prices")})
                 address = (self._settings.metrics_host, self._settings.metrics_port)
                 log.info("metrics on http://%s:%d/metrics", address[0], held.enter_context(served(collector, *address)))
-            held.push_async_callback(_ended, asyncio.ensure_future(readings.follow(_LOG_ENDS_EVERY_S, asyncio.sleep)))
-            if await _unless(stop, self.check()):
+            held.push_async_callback(
+                stopping.ended, asyncio.ensure_future(readings.follow(_LOG_ENDS_EVERY_S, asyncio.sleep))
+            )
+            if await stopping.unless(stop, self.check()):
                 await self._work(stop)
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -218,61 +216,12 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stopper(stop, number))
+        loop.add_signal_handler(number, stopping.stopper(stop, number))
     worker = Worker(settings)
     tune()
     try:
         await worker.run(stop)
     except BaseException:
-        _end_by_itself(1)
+        stopping.end_by_itself(1)
         raise
     log.info("stopped")
-
-
-def _stopper(stop: asyncio.Event, number: signal.Signals) -> Callable[[], None]:
-    def stop_once() -> None:
-        if not stop.is_set():
-            log.info("%s: stopping", number.name)
-            _end_by_itself(0)
-            stop.set()
-
-    return stop_once
-
-
-def _end_by_itself(code: int) -> None:
-    """See to it that the process ends in time, whatever hangs: what is committed stands, the rest is done again."""
-
-    def end() -> None:
-        log.warning("did not finish within %g s; leaving all the same", _LEAVE_S)
-        sys.stderr.flush()
-        os._exit(code)
-
-    timer = threading.Timer(_LEAVE_S, end)
-    timer.daemon = True
-    timer.start()
-
-
-async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
-    """Do *work* and return True; give it up and return False when *stop* comes first."""
-    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            doing.result()
-        return doing.done()
-    finally:
-        await _ended(doing)
-        await _ended(stopping)
-
-
-async def _within(seconds: float, close: Callable[[], Awaitable[None]]) -> None:
-    """Close something politely, or leave it: a server that does not answer must not hold us."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await close()
-
-
-async def _ended(task: asyncio.Future[Any]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task
