@@ -46,6 +46,7 @@ class Settings(BaseSettings):
         database_*_timeout_s: see ``drivers.postgres.connections.PostgresLimits``.
         database_synchronous_commit: ``off`` is safe: a lost commit is replayed, its position is lost with it.
         rules: profile of the cost rules to start with.
+        settings_poll_s: how often to look for new settings rows where no notification comes through.
         metrics_host, metrics_port: where ``/metrics`` answers; port 0 turns it off.
         chunk_records … dead_letter_ratio: see ``streams.limits.ShellLimits``.
     """
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     database_synchronous_commit: Literal["on", "off"] = "on"
 
     rules: Literal["standard", "reference"] = "standard"
+    settings_poll_s: _Seconds = 5.0
 
     metrics_host: _Text = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9464

@@ -20,6 +20,8 @@ from drivers.kafka.publisher import KafkaPublisher
 from drivers.metrics import PartitionCollector, served
 from drivers.postgres.connections import PostgresLimits
 from drivers.postgres.operator import PositionTable
+from drivers.postgres.settings_head import SettingsHead
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
 from drivers.prices import Prices
 from drivers.settings import Settings
@@ -36,6 +38,8 @@ from streams.feed import SourceSettings
 from streams.limits import ShellLimits
 from streams.readings import NAMES, Readings
 from streams.retrying import persist
+from streams.settings_home import SettingsHome
+from streams.settings_watch import SettingsWatch
 from streams.shell import Shell
 from streams.tuning import log_to_stderr, tune
 
@@ -99,6 +103,17 @@ async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTabl
             await table.close()
 
 
+@asynccontextmanager
+async def settings_home(settings: Settings) -> AsyncIterator[SettingsHome]:
+    """Lend what reads and appends settings rows, in the databases where their tenants live."""
+    async with AsyncExitStack() as held:
+        positions = await held.enter_async_context(position_tables(settings))
+        tables = [SettingsTable(url, postgres_limits(settings)) for url in settings.databases]
+        for table in tables:
+            held.push_async_callback(table.close)
+        yield SettingsHome(tables, positions, SystemClock(), partition_of)
+
+
 class Worker:
     """One worker: a member of the group, the shell behind it, and what they stand on."""
 
@@ -124,6 +139,8 @@ class Worker:
         )
         self._halted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._clock = SystemClock()
+        self._heads = [SettingsHead(url, postgres_limits(settings)) for url in settings.databases]
+        self._watch = SettingsWatch(self._heads, settings.settings_poll_s, self._limits, asyncio.sleep)
         self._shell = Shell(
             Deps(
                 domains={domain.topic: domain for domain in domains},
@@ -135,6 +152,7 @@ class Worker:
                 limits=self._limits,
                 sleep=asyncio.sleep,
                 halt=self._halt,
+                settings_known=self._watch.known,
             )
         )
 
@@ -153,8 +171,8 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop*, then commit, publish, leave the group. Raises Halt when it cannot go on."""
         async with AsyncExitStack() as held:
-            for store in self._stores:
-                held.push_async_callback(stopping.within, _CLOSE_S, store.close)
+            for close in [*(store.close for store in self._stores), *(head.close for head in self._heads)]:
+                held.push_async_callback(stopping.within, _CLOSE_S, close)
             held.push_async_callback(stopping.within, _CLOSE_S, self._publisher.close)
             bounds = await held.enter_async_context(log_bounds(self._settings))
             readings = Readings(self._shell, bounds.ends, self._clock)
@@ -172,14 +190,18 @@ class Worker:
     async def _work(self, stop: asyncio.Event) -> None:
         log.info("working in group %s", self._settings.group_id)
         source = asyncio.ensure_future(self._source.run(self._shell))
-        stopping = asyncio.ensure_future(stop.wait())
+        watching = asyncio.ensure_future(self._watch.follow())
+        told = asyncio.ensure_future(stop.wait())
         try:
-            first: set[asyncio.Future[Any]] = {source, stopping, self._halted}
+            first: set[asyncio.Future[Any]] = {source, watching, told, self._halted}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             await self._source.stop()
             await source
+            if watching.done():
+                watching.result()
         finally:
-            stopping.cancel()
+            told.cancel()
+            await stopping.ended(watching)
         if self._halted.done():
             raise Halt(self._halted.result())
 
