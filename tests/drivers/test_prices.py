@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 import genai_prices
@@ -16,6 +16,7 @@ from genai_prices.types import (
     ModelPrice,
     Provider,
     StartDateConstraint,
+    Tier,
     TieredPrices,
     TimeOfDateConstraint,
 )
@@ -23,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.prices import REMEMBERED_MAX, Prices, _tariff
-from engines.core.time import US_PER_DAY, US_PER_HOUR, parse_instant
+from engines.core.time import US_PER_DAY, parse_instant
 from engines.cost.event import CostEvent
 from engines.cost.prices import NO_PRICE, UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
 
@@ -49,8 +50,15 @@ def by_the_library(call: Call) -> int | None:
         return int((total * 10**9).to_integral_value(ROUND_HALF_EVEN))
 
 
+def event(
+    model: str, provider: str | None, input_tokens: int, cached: int, output_tokens: int, at_us: int = AT_US
+) -> CostEvent:
+    usage = (input_tokens, output_tokens)
+    return CostEvent("i", "t", "", at_us, model, *usage, provider=provider, cached_input_tokens=cached)
+
+
 def by_us(call: Call) -> int | None:
-    price = PRICES.price(*call)
+    price = PRICES.price_of(event(*call))
     return None if isinstance(price, Unpriced) else price
 
 
@@ -64,33 +72,53 @@ def tier_starts(model: ModelInfo) -> set[int]:
 
 
 def changes_us(model: ModelInfo) -> set[int]:
-    """Instants at which a rule of *model* may begin or end."""
-    changes = set()
-    for rule in [] if isinstance(model.prices, ModelPrice) else model.prices:
-        match rule.constraint:
-            case StartDateConstraint(start_date=day):
-                changes.add((day - EPOCH.date()).days * US_PER_DAY)
-            case TimeOfDateConstraint(start_time=start, end_time=end):
-                changes |= {
-                    AT_US // US_PER_DAY * US_PER_DAY + at.hour * US_PER_HOUR + at.minute * 60_000_000
-                    for at in (start, end)
-                }
-    return changes
+    """Instants at which a rule of *model* may begin or end; those by the time of day on each day on which one does."""
+    rules = [] if isinstance(model.prices, ModelPrice) else [rule.constraint for rule in model.prices]
+    days = {(rule.start_date - EPOCH.date()).days for rule in rules if isinstance(rule, StartDateConstraint)}
+    times = {at for rule in rules if isinstance(rule, TimeOfDateConstraint) for at in (rule.start_time, rule.end_time)}
+    times_us = {(datetime.combine(EPOCH, at) - EPOCH) // timedelta(microseconds=1) % US_PER_DAY for at in times}
+    by_day = {day * US_PER_DAY for day in days}
+    return by_day | {
+        day * US_PER_DAY + at for day in days | {day - 1 for day in days} | {AT_US // US_PER_DAY} for at in times_us
+    }
 
 
 def telling_calls() -> Iterator[Call]:
     """Calls of every model of the catalogue, around each place where its price may change."""
     for provider, model in CATALOGUE:
-        sizes = {0, 1, 61_921} | {start + step for start in tier_starts(model) for step in (0, 1, 2)}
-        instants = {AT_US} | {at + step for at in changes_us(model) for step in (-1, 0)}
+        usages = {(0, 0, 0), (1, 1, 0), (61_921, 20_640, 777)}
+        for start in tier_starts(model):
+            usages |= {(start + step, (start + step) // 3, 777) for step in (-1, 0, 1, 2)}
+            usages |= {(start, start, 0), (start + 1, start + 1, 0), (start + 1, 0, 0), (0, 0, start + 1)}
+        instants = {AT_US} | {at + step for at in changes_us(model) for step in (-1, 0, 1)}
         for at_us in sorted(instants):
-            for size in sorted(sizes):
-                yield model.id, provider, size, size // 3, 777, at_us
+            for usage in sorted(usages):
+                yield model.id, provider, *usage, at_us
+
+
+def test_the_catalogue_has_tiers_dates_and_times_of_day_to_be_tried() -> None:
+    rules = [rule for _, model in CATALOGUE if not isinstance(model.prices, ModelPrice) for rule in model.prices]
+    kinds = {type(rule.constraint) for rule in rules}
+    assert {StartDateConstraint, TimeOfDateConstraint} <= kinds
+    assert any(tier_starts(model) for _, model in CATALOGUE)
+    assert any(prices.requests_kcount for _, model in CATALOGUE for prices in prices_in(model))
 
 
 def test_every_model_costs_what_the_library_says_around_every_change_of_its_price() -> None:
     wrong = [call for call in telling_calls() if by_us(call) != by_the_library(call)]
     assert wrong == []
+
+
+@settings(REPEATABLE, max_examples=8)
+@given(
+    st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**7), st.integers(AT_US, AT_US + 400 * US_PER_DAY)
+)
+def test_every_model_costs_what_the_library_says_for_any_usage_at_any_time(
+    uncached: int, cached: int, output_tokens: int, at_us: int
+) -> None:
+    usage = (uncached + cached, cached, output_tokens)
+    calls_of_all = [(model.id, provider, *usage, at_us) for provider, model in CATALOGUE]
+    assert [call for call in calls_of_all if by_us(call) != by_the_library(call)] == []
 
 
 @st.composite
@@ -133,19 +161,21 @@ def test_any_call_costs_what_the_library_says(call: Call) -> None:
 def test_what_is_unknown_has_no_price_and_nothing_stands_in_for_it(
     model: str, provider: str | None, why: Unpriced
 ) -> None:
-    assert PRICES.price(model, provider, 10, 0, 10, AT_US) == why
-    assert PRICES.price(model, provider, 10, 0, 10, AT_US) == why
+    assert PRICES.price_of(event(model, provider, 10, 0, 10)) == why
+    assert PRICES.price_of(event(model, provider, 10, 0, 10)) == why
 
 
 def test_cached_tokens_are_part_of_the_input_and_cost_less() -> None:
-    uncached = PRICES.price("claude-opus-4.6", "anthropic", 1_000_000, 0, 0, AT_US)
-    half = PRICES.price("claude-opus-4.6", "anthropic", 1_000_000, 500_000, 0, AT_US)
+    uncached = PRICES.price_of(event("claude-opus-4.6", "anthropic", 1_000_000, 0, 0))
+    half = PRICES.price_of(event("claude-opus-4.6", "anthropic", 1_000_000, 500_000, 0))
     assert (uncached, half) == (5_000_000_000, 2_750_000_000)
 
 
-def test_an_event_is_priced_by_its_usage_whatever_it_says_it_cost() -> None:
-    event = CostEvent("i", "t", "", AT_US, "claude-opus-4.6", 1_000_000, 0, provider="anthropic", cost_nanousd=1)
-    assert PRICES.price_of(event) == 5_000_000_000
+def test_a_price_depends_on_model_provider_usage_and_time_alone() -> None:
+    said = event("claude-opus-4.6", "anthropic", 1_000_000, 0, 0)
+    said.cost_nanousd, said.tenant_id, said.id, said.is_retry, said.source = 1, "other", "j", True, "//elsewhere"
+    said.user_id, said.feature_tag, said.request_id, said.workflow_id, said.skill_id = "u", "f", "r", "w", "s"
+    assert PRICES.price_of(said) == 5_000_000_000
 
 
 def test_the_version_is_that_of_the_installed_table() -> None:
@@ -155,7 +185,7 @@ def test_the_version_is_that_of_the_installed_table() -> None:
 def test_a_table_put_in_place_of_the_installed_one_changes_nothing() -> None:
     set_custom_snapshot(DataSnapshot([], from_auto_update=True))
     try:
-        assert Prices().price("claude-opus-4.6", None, 1_000_000, 0, 0, AT_US) == 5_000_000_000
+        assert Prices().price_of(event("claude-opus-4.6", None, 1_000_000, 0, 0)) == 5_000_000_000
     finally:
         set_custom_snapshot(None)
 
@@ -163,29 +193,87 @@ def test_a_table_put_in_place_of_the_installed_one_changes_nothing() -> None:
 def test_names_without_end_do_not_fill_the_memory() -> None:
     prices = Prices()
     for number in range(REMEMBERED_MAX + 5):
-        assert prices.price(f"no-such-{number}", "nobody", 1, 0, 1, AT_US) == UNKNOWN_PROVIDER
+        assert prices.price_of(event(f"no-such-{number}", "nobody", 1, 0, 1)) == UNKNOWN_PROVIDER
     assert len(prices._tariffs) == REMEMBERED_MAX
 
 
-def entry(*rules: ConditionalPrice) -> tuple[Provider, ModelInfo]:
-    model = ModelInfo("m", ClauseEquals("m"), prices=list(rules))
-    return Provider("p", "P", "p", models=[model]), model
+def entry(*rules: ConditionalPrice) -> ModelInfo:
+    return ModelInfo("m", ClauseEquals("m"), prices=list(rules))
+
+
+def rule(
+    constraint: StartDateConstraint | TimeOfDateConstraint | None = None, **rates: Decimal | TieredPrices
+) -> ConditionalPrice:
+    return ConditionalPrice(constraint, prices=ModelPrice(**rates))
+
+
+CACHED_ONLY = rule(cache_read_mtok=Decimal(1))
 
 
 def test_a_model_that_the_library_cannot_price_has_no_price() -> None:
-    cached_only = ConditionalPrice(prices=ModelPrice(cache_read_mtok=Decimal(1)))
-    for provider, model in (entry(cached_only), entry()):
-        assert _tariff(provider, model).cells == ((NO_PRICE,),)
+    for model in (entry(CACHED_ONLY), entry()):
+        assert _tariff(model).cells == ((NO_PRICE,),)
 
 
 def test_a_model_without_price_for_a_time_has_none_then_and_one_later() -> None:
     prices = Prices()
-    provider, model = entry(
-        ConditionalPrice(prices=ModelPrice(cache_read_mtok=Decimal(1))),
-        ConditionalPrice(
-            StartDateConstraint(datetime(2026, 1, 1, tzinfo=UTC).date()), prices=ModelPrice(input_mtok=Decimal(1))
-        ),
-    )
-    prices._tariffs["m", "p"] = prices._tariff_of(provider, model)
-    assert prices.price("m", "p", 5, 0, 0, parse_instant("2025-12-31T23:59:59.999999Z")) == NO_PRICE
-    assert prices.price("m", "p", 5, 0, 0, parse_instant("2026-01-01T00:00:00Z")) == 5_000
+    model = entry(CACHED_ONLY, rule(StartDateConstraint(date(2026, 1, 1)), input_mtok=Decimal(1)))
+    prices._tariffs["m", "p"] = prices._tariff_of(model)
+    before, after = parse_instant("2025-12-31T23:59:59.999999Z"), parse_instant("2026-01-01T00:00:00Z")
+    assert prices.price_of(event("m", "p", 5, 0, 0, at_us=before)) == NO_PRICE
+    assert prices.price_of(event("m", "p", 5, 0, 0, at_us=after)) == 5_000
+
+
+def test_cached_tokens_may_be_free_which_is_not_to_have_no_rate_of_their_own() -> None:
+    prices = Prices()
+    prices._tariffs["free", "p"] = prices._tariff_of(entry(rule(input_mtok=Decimal(1), cache_read_mtok=Decimal(0))))
+    prices._tariffs["none", "p"] = prices._tariff_of(entry(rule(input_mtok=Decimal(1))))
+    assert [prices.price_of(event(name, "p", 10, 4, 0)) for name in ("free", "none")] == [6_000, 10_000]
+
+
+rates = st.just(Decimal(0)) | st.decimals(0, 1000, places=6)
+constraints = st.one_of(
+    st.none(),
+    st.builds(StartDateConstraint, st.dates(date(2025, 12, 25), date(2026, 1, 5))),
+    st.builds(
+        TimeOfDateConstraint,
+        st.times(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])),
+        st.times(timezones=st.just(UTC)),
+    ),
+)
+
+
+@st.composite
+def tiered(draw: st.DrawFn) -> Decimal | TieredPrices:
+    base = draw(rates)
+    tiers = draw(st.lists(st.builds(Tier, st.integers(0, 12), rates), max_size=3))
+    return TieredPrices(base, tiers) if tiers else base
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> ConditionalPrice:
+    wanted = draw(st.sets(st.sampled_from(("input_mtok", "cache_read_mtok", "output_mtok", "requests_kcount"))))
+    return rule(draw(constraints), **{name: draw(tiered()) for name in sorted(wanted)})
+
+
+@settings(REPEATABLE, max_examples=300)
+@given(st.lists(rules(), min_size=1, max_size=4), st.data())
+def test_tables_that_are_still_to_come_are_read_as_the_library_reads_them(
+    some: list[ConditionalPrice], data: st.DataObject
+) -> None:
+    model, prices = entry(*some), Prices()
+    prices._tariffs["m", "p"] = prices._tariff_of(model)
+    input_tokens = data.draw(st.integers(1, 14))
+    usage = (input_tokens, data.draw(st.integers(0, input_tokens)), data.draw(st.integers(0, 20)))
+    days = data.draw(st.integers(-9, 9))
+    near = [AT_US] + [at + step for at in sorted(changes_us(model)) for step in (-1, 0, 1)]
+    at_us = data.draw(st.sampled_from(near)) + days * US_PER_DAY
+    call = Usage(input_tokens=usage[0], cache_read_tokens=usage[1], output_tokens=usage[2])
+    try:
+        priced = model.calc_price(
+            call, Provider("p", "P", "p"), genai_request_timestamp=EPOCH + timedelta(microseconds=at_us)
+        )
+        expected: int | Unpriced = int((priced.total_price * 10**9).to_integral_value(ROUND_HALF_EVEN))
+    except ValueError:
+        expected = NO_PRICE
+    assert prices.price_of(event("m", "p", *usage, at_us=at_us)) == expected

@@ -13,6 +13,7 @@ from drivers.topics import load
 from engines.core.time import US_PER_DAY, US_PER_HOUR, parse_instant
 from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
+from engines.cost.event import CostEvent
 from engines.cost.prices import Unpriced
 from engines.cost.rules import STANDARD
 from streams.demo import scenario
@@ -109,8 +110,12 @@ def test_no_partition_outgrows_what_the_embedded_broker_keeps(seed: int) -> None
 def test_rates_are_those_of_the_price_table(model: Model) -> None:
     at_us = FIRST_DAY * US_PER_DAY
     assert date(2025, 9, 1).weekday() == 0
-    usages = ((40_000, 0, 0), (40_000, 40_000, 0), (40_000, 0, 7_000))
-    costs = [Prices().price(model.name, model.provider, *usage, at_us) for usage in usages]
+    usages = ((40_000, 0, 0), (40_000, 0, 40_000), (40_000, 7_000, 0))  # input, output, cached
+    calls = [
+        CostEvent("i", "t", "", at_us, model.name, used, written, provider=model.provider, cached_input_tokens=cached)
+        for used, written, cached in usages
+    ]
+    costs = [Prices().price_of(call) for call in calls]
     if model.rates is None:
         assert all(isinstance(cost, Unpriced) for cost in costs)
     else:
