@@ -2,11 +2,14 @@
 
 A page is *dirty* until it is sealed into a batch, *sealed* until that batch is committed, and *stale* until its
 projection rows are written. Absence is remembered, too, so that a new page costs one look-up.
+
+Here a page is one body under one key, whose part number is 0; what is stored is in parts, each under a key of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 
 from engines.core.model import PageKey, TableRow
 from engines.core.ports import Domain
@@ -55,22 +58,28 @@ class PageCache:
         """Whether the page's newest projection rows are not written or on their way."""
         return key in self.stale or (key in self._dirty and key not in self._projected)
 
-    def fill(self, asked: Iterable[PageKey], found: dict[PageKey, bytes]) -> None:
-        """Take in what the store answered: the pages in *found*, and that the rest of *asked* do not exist."""
+    def fill(self, asked: Iterable[PageKey], found: Mapping[PageKey, bytes]) -> None:
+        """Take in what the store answered: all parts of pages, and that of the rest of *asked* there are none."""
+        parts: defaultdict[PageKey, dict[int, bytes]] = defaultdict(dict)
+        for stored, sealed in found.items():
+            parts[whole(stored)][stored.page] = sealed
         for key in asked:
             if key not in self._bodies:
-                sealed = found.get(key)
-                self._bodies[key] = None if sealed is None else self._domain.unpack(key, sealed)
+                self._bodies[key] = self._domain.unpack(key, parts[key]) if key in parts else None
                 self._weigh(key)
 
     def seal(self, as_of: int) -> list[tuple[PageKey, bytes]]:
-        """Return the dirty pages as bytes, to be stored as of offset *as_of*.
+        """Return the changed parts of the dirty pages, to be stored as of offset *as_of*.
 
-        They are sealed until ``sealed_committed``, and their projections lag since *as_of*.
+        The pages are sealed until ``sealed_committed``, and their projections lag since *as_of*.
         """
         self.mark_stale((key for key in self._dirty if key not in self._projected), as_of)
         self._projected.clear()
-        sealed = [(key, self._domain.pack(key, self._bodies[key])) for key in self._dirty]
+        sealed = [
+            (key._replace(page=part) if part else key, body)
+            for key in self._dirty
+            for part, body in self._domain.pack(key, self._bodies[key])
+        ]
         for key in self._dirty:
             self._weigh(key)
         self._sealed, self._dirty = self._dirty, {}
@@ -94,9 +103,9 @@ class PageCache:
                 self._weight -= self._weights.pop(key, 0)
 
     def mark_stale(self, keys: Iterable[PageKey], since: int) -> None:
-        """Remember that the projections of *keys* lag since offset *since*."""
+        """Remember that the projections of *keys*, pages or parts of them, lag since offset *since*."""
         for key in keys:
-            self.stale.setdefault(key, since)
+            self.stale.setdefault(whole(key), since)
 
     def project(self, keys: Iterable[PageKey], as_of: int) -> list[TableRow]:
         """Return the projection rows of *keys*, all known, and count them as written."""
@@ -131,3 +140,8 @@ class PageCache:
         weight = 1 if body is None else 1 + self._domain.weight(body)
         self._weight += weight - self._weights.get(key, 0)
         self._weights[key] = weight
+
+
+def whole(key: PageKey) -> PageKey:
+    """Return the key of the page that *key* stores a part of."""
+    return key._replace(page=0) if key.page else key

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from engines.core.model import Batch, PageKey, Position
+from engines.core.model import Batch, Context, PageKey, Position, SettingRow
 from engines.core.ports import Domain, Store
 from streams.committer import Committer
 from streams.deps import Deps
@@ -35,17 +35,25 @@ class Claim:
         self.domain: Domain = deps.domains[position.topic]
         self.store: Store = deps.store_for(position.tp)
         self.state = PartitionState(self.domain, replace(position, released=False), deps.limits)
-        self.scanner = Scanner(self.tp, self.domain, Homes(partitions, deps.partition_of), self.state.identities)
+        self.homes = Homes(partitions, deps.partition_of)
+        self.scanner = Scanner(self.tp, self.domain, self.homes, self.state.identities, deps.limits.dedup_days)
+        self.settings: list[SettingRow] = []
+        """Every settings row of the partition's database, as far as it is known."""
+        self._in_force = self.domain.settings(self.settings)
         self.outbox = Outbox(deps.publisher, deps.limits, deps.sleep, position.published, self._published)
         self.committer = Committer(self.tp, self.state, self.outbox, deps, partitions, committed)
         self.resumed = asyncio.Event()
-        """Set when closes left over by an earlier owner are done; no chunk is folded before."""
+        """Set when what an earlier owner left over is done: closes, windows to judge again; no chunk before."""
         self._leaving = False
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def load(self) -> None:
-        """Read what a fresh claim must know beside the position: identities, unpublished rows, stale projections."""
+        """Read what a fresh claim must know beside the position.
+
+        That is settings, identities of open days, unpublished rows, stale projections.
+        """
         position, tp = self.state.sealed, self.tp
+        await self.load_settings()
         first_open = None if position.closed_through is None else position.closed_through + 1
         for block in await self._persist("ids", lambda: self.store.load_ids(tp, first_open)):
             self.state.identities.load(block)
@@ -55,6 +63,27 @@ class Claim:
             after = rows[-1].seq
         for key, as_of in await self._persist("pages", lambda: self.store.stale_pages(tp, position.projected)):
             self.state.cache.mark_stale([key], as_of)
+
+    @property
+    def context(self) -> Context:
+        """What folding and judging depend on beside pages, as of now."""
+        return Context(self.state.folded.closed_through, self._in_force)
+
+    async def load_settings(self) -> None:
+        """Read the settings rows appended since the last time: judgements know them from now on."""
+        known = self.settings[-1].seq if self.settings else 0
+        fresh = await self._persist("settings", partial(self.store.load_settings, self.tp, known))
+        if fresh:
+            self.settings += fresh
+            self._in_force = self.domain.settings(self.settings)
+        self.state.settings_known = self.settings[-1].seq if self.settings else 0
+
+    async def load_ids(self, days: Iterable[int]) -> None:
+        """Load the identities of closed *days*, none of which is here; raises ClaimOver when the claim ended."""
+        for day in days:
+            blocks = await self._persist("ids", partial(self.store.load_ids, self.tp, day, day))
+            self.check()
+            self.state.identities.load_day(day, blocks)
 
     async def ensure(self, missing: Callable[[], Collection[PageKey]]) -> None:
         """Load what *missing* names until it names nothing; raises ClaimOver when the claim ended meanwhile."""

@@ -119,7 +119,7 @@ class Committer:
         self._room.set()
 
     async def run(self) -> None:
-        """Commit until cancelled; raises Fenced, Rewound or DataRefused when this claim is over."""
+        """Commit until cancelled; raises Fenced, Rewound, DataRefused or SettingsMoved when it is over."""
         try:
             while True:
                 await self._woken()
@@ -222,7 +222,7 @@ class Committer:
             rest_s = min(crowd * worked_s / self._limits.projection_share, self._limits.projection_rest_max_s)
             self._projection_due_s = now_s + max(self._limits.projection_every_s, rest_s)
         self._seen_s = self._committed_s = now_s
-        self._state.cache.sealed_committed()
+        self._state.sealed_committed()
         self._outbox.add(batch.outbox)
         self._committed(batch)
         self.make_room()

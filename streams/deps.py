@@ -12,6 +12,12 @@ from streams.limits import ShellLimits
 from streams.retrying import Sleep
 
 
+def no_settings_seen(tp: TopicPartition) -> int:
+    """Return 0: nobody watches; settings are those that were there at the claim."""
+    del tp
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """The ports of one worker; constructed by the composition root, or by a test.
@@ -22,6 +28,7 @@ class Deps:
         partition_of: murmur2 of a key over a number of partitions.
         sleep: waits; a simulation has its own clock.
         halt: called with a reason when the worker must end, non-zero.
+        settings_known: sequence number of the newest settings row seen in the database of a partition, 0 before any.
     """
 
     domains: dict[str, Domain]
@@ -33,3 +40,4 @@ class Deps:
     limits: ShellLimits
     sleep: Sleep
     halt: Callable[[str], None]
+    settings_known: Callable[[TopicPartition], int] = no_settings_seen

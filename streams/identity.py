@@ -1,4 +1,4 @@
-"""Who has been counted already: the identities of the open days of one partition, exact and small.
+"""Who has been counted already: the identities of one partition's days, exact and small.
 
 Each day keeps sorted runs of 128-bit hashes (20 bytes an id, no false positives beyond a hash collision); a chunk
 is one run, and runs of similar size are merged, so that an id is moved about log2(n) times and looked up in few
@@ -7,7 +7,7 @@ places (CONTRACT §3).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,19 +46,37 @@ def _merged(first: _Run, second: _Run) -> _Run:
 
 
 class Identities:
-    """Identities of accepted records by event day."""
+    """Identities of accepted records by event day: all of the open days, and of closed days those asked for lately.
 
-    def __init__(self) -> None:
+    Of a day that is not ``unknown`` it holds every accepted record.
+    """
+
+    def __init__(self, closed_through: int | None = None) -> None:
+        self.closed_ids = 0
+        """How many ids of closed days are here."""
+        self._closed_through = closed_through
         self._days: dict[int, list[_Run]] = {}
 
     def load(self, block: IdBlock) -> None:
         """Add a block read from the store."""
         self.add(block.day, block.body)
 
+    def load_day(self, day: int, blocks: Iterable[IdBlock]) -> None:
+        """Take in all *blocks* of a closed *day*, none maybe; it is known from now on."""
+        self._days.setdefault(day, [])
+        for block in blocks:
+            self.add(day, block.body)
+
+    def unknown(self, days: Iterable[int]) -> list[int]:
+        """Return those of *days* that are closed and whose identities are not here."""
+        return [day for day in days if self._is_closed(day) and day not in self._days]
+
     def add(self, day: int, body: bytes) -> None:
         """Add the concatenated stamps of records accepted for *day*; none of them is known yet."""
         runs = self._days.setdefault(day, [])
         runs.append(_run_of(body))
+        if self._is_closed(day):
+            self.closed_ids += len(runs[-1].hi)
         while len(runs) > 1 and len(runs[-2].hi) <= 2 * len(runs[-1].hi) and len(runs[-2].hi) < _MERGE_MAX:
             last = runs.pop()
             runs.append(_merged(runs.pop(), last))
@@ -66,33 +84,67 @@ class Identities:
     def known(self, day: int, stamps: Sequence[bytes]) -> dict[int, int]:
         """Return {index in *stamps*: content checksum of the first copy} for those already counted."""
         runs = self._days.get(day)
-        if not runs or not stamps:
+        if runs is None or not stamps:
             return {}
-        items = np.frombuffer(b"".join(stamps), dtype=_ITEM)
-        asked = np.stack((items["hi"], items["lo"]), axis=1).astype(np.uint64)
-        order = np.argsort(asked[:, 0], kind="stable")  # ascending keys walk a run once, not at random
-        hi = np.ascontiguousarray(asked[order, 0])
-        found: dict[int, int] = {}
-        for run in runs:
-            at = np.searchsorted(run.hi, hi)
-            inside = np.minimum(at, len(run.hi) - 1)
-            for hit in np.flatnonzero(run.hi[inside] == hi).tolist():
-                asked_at = int(order[hit])
-                crc = _same_low_half(run, int(at[hit]), asked[asked_at])
-                if crc is not None:
-                    found[asked_at] = crc
-        return found
+        if self._is_closed(day):
+            self._days[day] = self._days.pop(day)  # last used, last dropped
+        return _found(runs, stamps)
 
-    def drop_through(self, day: int) -> None:
-        """Forget the days up to *day*: they are closed, and records of closed days are not accepted."""
-        for old in [known for known in self._days if known <= day]:
-            del self._days[old]
+    def close_through(self, day: int) -> None:
+        """Take in that days are closed through *day*: from now on they may be dropped."""
+        before, self._closed_through = self._closed_through, day
+        fresh = [of for of in self._days if of <= day and (before is None or of > before)]
+        for closed in sorted(fresh):
+            self._days[closed] = self._days.pop(closed)
+            self.closed_ids += self._size(closed)
+
+    def trim(self, ids_max: int, first_day: int | None, uncommitted: Collection[int]) -> None:
+        """Drop closed days before *first_day*, and the longest unused ones beyond *ids_max* ids.
+
+        Args:
+            first_day: nobody asks for a day before it any more; None: there is no such day.
+            uncommitted: days with identities that the store does not have yet; dropped, a copy would be counted again.
+        """
+        closed = [day for day in self._days if self._is_closed(day) and day not in uncommitted]
+        for day in closed:
+            if first_day is not None and day < first_day:
+                self._drop(day)
+        for day in closed:
+            if self.closed_ids > ids_max and day in self._days:
+                self._drop(day)
+
+    def _drop(self, day: int) -> None:
+        self.closed_ids -= self._size(day)
+        del self._days[day]
+
+    def _is_closed(self, day: int) -> bool:
+        return self._closed_through is not None and day <= self._closed_through
+
+    def _size(self, day: int) -> int:
+        return sum(len(run.hi) for run in self._days[day])
 
 
 def may_repeat(stamps: Sequence[bytes]) -> bool:
     """Return whether two of *stamps* may be copies of one another: False is certain, True wants a closer look."""
     hi = np.sort(np.frombuffer(b"".join(stamps), dtype=_ITEM)["hi"].astype(np.uint64))
     return bool((hi[1:] == hi[:-1]).any())
+
+
+def _found(runs: Sequence[_Run], stamps: Sequence[bytes]) -> dict[int, int]:
+    items = np.frombuffer(b"".join(stamps), dtype=_ITEM)
+    asked = np.stack((items["hi"], items["lo"]), axis=1).astype(np.uint64)
+    order = np.argsort(asked[:, 0], kind="stable")  # ascending keys walk a run once, not at random
+    hi = np.ascontiguousarray(asked[order, 0])
+    found: dict[int, int] = {}
+    for run in runs:
+        at = np.searchsorted(run.hi, hi)
+        inside = np.minimum(at, len(run.hi) - 1)
+        for hit in np.flatnonzero(run.hi[inside] == hi).tolist():
+            asked_at = int(order[hit])
+            crc = _same_low_half(run, int(at[hit]), asked[asked_at])
+            if crc is not None:
+                found[asked_at] = crc
+    return found
 
 
 def _same_low_half(run: _Run, at: int, asked: _U8) -> int | None:

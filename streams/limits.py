@@ -17,7 +17,10 @@ class ShellLimits:
         pending_outbox: outbox rows not yet committed or not yet acknowledged before folding waits.
         pending_outbox_bytes: the same in bytes of values: dead letters may be large.
         cache_entities: entities kept in clean pages per partition before the oldest are dropped.
-        close_slice_tenants: tenants per step of a day's close.
+        dedup_days: days before the watermark's day whose identities are kept (CONTRACT §3: the floor): an older record
+            of a closed day cannot be told from a copy any more and is not counted.
+        closed_ids_max: identities of closed days kept in memory per partition before the longest unused days go.
+        close_slice_tenants: tenants per step of a day's close, and of judging again when settings have changed.
         projection_every_s: shortest time between two writings of projections.
         projection_rows: projection rows per commit, day closes excepted.
         projection_share: largest share of the time that writing projections may take; while the log is known to hold
@@ -43,6 +46,8 @@ class ShellLimits:
     pending_outbox: int = 20_000
     pending_outbox_bytes: int = 64 << 20
     cache_entities: int = 100_000
+    dedup_days: int = 35
+    closed_ids_max: int = 8_000_000
     close_slice_tenants: int = 64
     projection_every_s: float = 1.0
     projection_rows: int = 4_000

@@ -12,9 +12,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.core.errors import DataRefused, Halt, PositionRefused
+from engines.core.errors import DataRefused, Halt, PositionRefused, SettingsMoved
 from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPartition
-from streams import fates, process
+from streams import closes, fates, process, rejudging
 from streams.claim import Claim
 from streams.deps import Deps
 from streams.endings import ClaimOver, Fenced, Rewound
@@ -138,6 +138,8 @@ class Owner:
             await self._deps.sleep(self._deps.limits.reclaim_after_s)
         except Rewound:
             log.warning("%s/%s: the database is not where we left it; starting again from its position", *self.tp)
+        except SettingsMoved:
+            log.info("%s/%s: settings have changed while a day closed; closing it again by the new ones", *self.tp)
         except Halt:
             raise
         except StepFailed as failure:
@@ -149,9 +151,10 @@ class Owner:
 
     @staticmethod
     async def _resume(claim: Claim) -> None:
-        """Run closes left over by an earlier owner; chunks wait for it."""
+        """Run closes left over by an earlier owner, judge by settings it did not know; chunks wait for it."""
         try:
-            await process.resume_closes(claim)
+            await closes.resume_closes(claim)  # first: a window half closed must not be judged as an open one
+            await rejudging.notice(claim)
         except ClaimOver:
             return
         except Exception as error:  # noqa: BLE001 see ``take``
@@ -192,6 +195,7 @@ class Owner:
 
     async def _fold(self, claim: Claim, chunk: Chunk) -> None:
         claim.committer.more_to_come(chunk.end_of_log_ms is None)
+        await rejudging.notice(claim)
         records, at = chunk.records, 0
         while at < len(records):
             ladder = self._ladder or Ladder(self._deps.limits.chunk_records)
@@ -200,7 +204,7 @@ class Owner:
             await self._try(claim, ladder, step, records[at].offset if at < len(records) else chunk.end)
         if claim.state.folded.next_offset < chunk.end:  # control records only
             await process.step(claim, [], chunk.end, {})
-        await process.close_idle(claim, chunk)
+        await closes.close_idle(claim, chunk)
 
     async def _try(self, claim: Claim, ladder: Ladder, records: Sequence[Record], end: int) -> None:
         claim.check()

@@ -6,15 +6,12 @@ What a step folds is applied between two awaits, so that at any await the state 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import partial
 
-from engines.core.errors import Halt
-from engines.core.model import Chunk, Effects, PageKey, Record, TableRow
-from engines.core.time import HOURS_PER_DAY, format_day
+from engines.core.model import Record
 from streams.claim import Claim
-from streams.scan import GAP_MS, Segment
+from streams.closes import close_through
+from streams.scan import Segment
 
 
 async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mapping[int, str]) -> None:
@@ -24,8 +21,7 @@ async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mappin
         ClaimOver: the claim ended on the way; everything uncommitted is dropped with it.
         Halt: a day cannot be closed.
     """
-    segments = claim.scanner.scan(records, end, claim.state.cursor, poison)
-    for segment in segments:
+    for segment in await _segments(claim, records, end, poison):
         await _fold(claim, segment)
         through = segment.cursor.closed_through
         if through is not None:
@@ -35,117 +31,22 @@ async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mappin
     claim.check()
 
 
-async def resume_closes(claim: Claim) -> None:
-    """Run the closes that an earlier owner had begun, or had made due and not begun."""
-    position = claim.state.folded
-    if position.closing_day is not None:
-        await close_through(claim, position.closing_day)
-    if position.watermark_us is not None:
-        await close_through(claim, claim.domain.closable_through(position.watermark_us))
+async def _segments(claim: Claim, records: Sequence[Record], end: int, poison: Mapping[int, str]) -> list[Segment]:
+    """Return what *records* come to, with the identities of every day they are of at hand.
 
-
-async def close_idle(claim: Claim, chunk: Chunk) -> None:
-    """Close the days that the gap rule will close before the next record, whenever that comes (CONTRACT §2).
-
-    It moves ``closed_through``, never the watermark, and only up to the time of a fetch that found the end of the
-    log, less a margin for the difference between our clock and the broker's.
+    Nothing but here drops identities, so none is dropped between its loading and the last look at it.
     """
-    state = claim.state.folded
-    if chunk.end_of_log_ms is None or state.watermark_us is None or state.last_append_ms is None:
-        return
-    margin_ms = int(claim.deps.limits.idle_margin_s * 1000)
-    gap_ms = chunk.end_of_log_ms - margin_ms - state.last_append_ms
-    if gap_ms > GAP_MS:
-        await close_through(claim, claim.domain.closable_through(state.watermark_us + gap_ms * 1000))
-
-
-async def close_through(claim: Claim, through: int) -> None:
-    """Close the days after the last closed one up to *through*, oldest first, in slices of tenants."""
     state = claim.state
-    while state.folded.closed_through is None or state.folded.closed_through < through:
-        closed = state.folded.closed_through
-        if closed is None:  # the first record's own day is open, so nothing before it can hold anything
-            state.apply_closed(through)
-            break
-        day = state.folded.closing_day
-        if day is None:
-            day = await _next_day(claim, closed + 1, through)
-        if day is None:
-            state.apply_closed(through)
-            break
-        await _close_day(claim, day)
-        state.apply_closed(day)
-        claim.committer.wake()
-        await claim.committer.room()
-    claim.committer.wake()
+    first_day = claim.scanner.first_day(state.folded.watermark_us)
+    state.identities.trim(claim.deps.limits.closed_ids_max, first_day, state.days_uncommitted)
+    scan = claim.scanner.read(records, state.cursor, poison)
+    await claim.load_ids(scan.unknown)
+    return scan.settle(end)
 
 
 async def _fold(claim: Claim, segment: Segment) -> None:
-    events, cache = segment.events, claim.state.cache
-    await claim.ensure(lambda: claim.domain.missing(cache, events))
+    events, cache, context = segment.events, claim.state.cache, claim.context
+    await claim.ensure(lambda: claim.domain.missing(cache, events, context))
     claim.check()
-    claim.state.apply_segment(segment, claim.domain.fold(cache, events))
+    claim.state.apply_segment(segment, claim.domain.fold(cache, events, context))
     claim.committer.wake()
-
-
-async def _next_day(claim: Claim, first: int, last: int) -> int | None:
-    """Return the first of the days *first* … *last* that has anything to close: most of a long silence has not."""
-    kind, buckets = claim.domain.close_scope(first)
-    _, last_buckets = claim.domain.close_scope(last)
-    span = range(buckets.start, last_buckets.stop)
-    here = claim.state.cache.first_bucket(kind, span)  # first, for a commit may take a page from here to there
-    stored = await claim.first_bucket(kind, span)
-    found = [bucket for bucket in (stored, here) if bucket is not None]
-    if not found:
-        return None
-    return min(found) // HOURS_PER_DAY
-
-
-async def _close_day(claim: Claim, day: int) -> None:
-    kind, buckets = claim.domain.close_scope(day)
-    here = sorted(claim.state.cache.tenants(kind, buckets))
-    state = claim.state
-    while True:
-        cursor = state.folded.closing_cursor if state.folded.closing_day == day else None
-        tenants = await _next_tenants(claim, kind, buckets, here, cursor)
-        if not tenants:
-            return
-        await claim.ensure(partial(_close_unknown, claim, day, tenants))
-        claim.check()
-        effects = _closed(claim, day, tenants)
-        rows: list[TableRow] = state.cache.project(_stale_of(claim, day, tenants), state.folded.next_offset)
-        state.apply_close(effects, rows, day, tenants[-1])
-        claim.committer.wake()
-        await asyncio.sleep(0)
-        await claim.committer.room()
-
-
-def _closed(claim: Claim, day: int, tenants: Sequence[str]) -> Effects:
-    """Close *day* for *tenants*. Raises Halt when that fails: whichever record made it due is not to blame."""
-    try:
-        return claim.domain.close(claim.state.cache, day, tenants)
-    except Exception as error:
-        raise Halt(f"closing {format_day(day)} for {tenants[0]} … {tenants[-1]}: {error!r}") from error
-
-
-def _close_unknown(claim: Claim, day: int, tenants: Sequence[str]) -> set[PageKey]:
-    """Return what is not known of all that closing *day* reads and projects.
-
-    Asked for at once: while one part is loaded, a commit may drop clean pages of another.
-    """
-    cache = claim.state.cache
-    return {*claim.domain.close_missing(cache, day, tenants), *cache.unknown(_stale_of(claim, day, tenants))}
-
-
-async def _next_tenants(claim: Claim, kind: str, buckets: range, here: Sequence[str], cursor: str | None) -> list[str]:
-    """Return the next tenants with pages in *buckets*, from the store and from the pages not committed yet."""
-    limit = claim.deps.limits.close_slice_tenants
-    stored = await claim.page_tenants(kind, buckets, cursor, limit)
-    first = 0 if cursor is None else bisect_right(here, cursor)
-    return sorted({*stored, *here[first : first + limit]})[:limit]
-
-
-def _stale_of(claim: Claim, day: int, tenants: Sequence[str]) -> list[PageKey]:
-    """Return the pages of *tenants* in *day* whose projections lag."""
-    cache = claim.state.cache
-    return [key for tenant_id in tenants for key in claim.domain.day_keys(tenant_id, day) if cache.lags(key)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -18,15 +18,15 @@ import msgspec
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
 from engines.core.errors import Halt
-from engines.core.model import Chunk, Invalid, LogRecord, TopicPartition
+from engines.core.model import Chunk, Invalid, LogRecord, SettingRow, TopicPartition
 from engines.core.ports import Domain
 from engines.core.tables import ANOMALIES, SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY
-from engines.cost.anomalies import FINAL
 from engines.cost.lines import SnapshotValues, snapshot_line
-from streams import fates, process
+from streams import fates
 from streams.claim import Claim
 from streams.clock import SystemClock
+from streams.closes import close_through
 from streams.deps import Deps
 from streams.endings import ClaimOver
 from streams.homes import Homes, tenant_key
@@ -66,7 +66,14 @@ class Replay:
     """One replay: feed it lines, then ask for the end."""
 
     def __init__(
-        self, domain: Domain, partitions: int, now_ms: int, *, keep_dead: bool = True, keep_snapshots: bool = True
+        self,
+        domain: Domain,
+        partitions: int,
+        now_ms: int,
+        *,
+        settings: Sequence[SettingRow] = (),
+        keep_dead: bool = True,
+        keep_snapshots: bool = True,
     ) -> None:
         self._keep_snapshots = keep_snapshots
         self._domain = domain
@@ -75,6 +82,7 @@ class Replay:
         self._homes = Homes(partitions, partition_of)
         self._now_ms = now_ms
         self._store = MemoryStore()
+        self._store.append_settings((row.kind, row.tenant_id, row.effective_us, row.body) for row in settings)
         self._collected = Collected(keep_dead)
         self._log = ReplayLog(domain.topic, partitions)
         self._failure: str | None = None
@@ -95,7 +103,7 @@ class Replay:
         self._owners = [Owner(TopicPartition(domain.topic, partition), deps) for partition in range(partitions)]
         self._waiting: list[list[LogRecord]] = [[] for _ in range(partitions)]
         self._waiting_bytes = [0] * partitions
-        self._standing: list[tuple[Line, Line]] = []
+        self._standing: list[tuple[Line, Line | None]] = []
 
     async def start(self) -> None:
         """Claim every partition."""
@@ -123,14 +131,13 @@ class Replay:
         last_day = self._last_day()
         if close_all and last_day is not None:
             for owner in self._owners:
-                await process.close_through(await self._claim_of(owner), last_day)
+                await close_through(await self._claim_of(owner), last_day)
         for owner in self._owners:
             claim = await self._claim_of(owner)
             if self._keep_snapshots:
                 await claim.committer.projected()
             await claim.outbox.drained()
-            if last_day is not None:
-                self._standing += await standing(claim, last_day)
+            self._standing += await standing(claim)
         ended = self._end()
         for owner in self._owners:
             await owner.release()
@@ -176,7 +183,8 @@ class Replay:
         return owner.claim
 
     def _last_day(self) -> int | None:
-        days = [key.bucket // HOURS_PER_DAY for pages in self._store.pages.values() for key in pages]
+        """Return the last day that holds an accepted record; bucket 0 is no time."""
+        days = [key.bucket // HOURS_PER_DAY for pages in self._store.pages.values() for key in pages if key.bucket]
         return max(days, default=None)
 
     def _end(self) -> Replayed:
@@ -184,8 +192,8 @@ class Replay:
         for owner in self._owners:
             for name, n in (owner.committed.counts if owner.committed else {}).items():
                 counts[name] = counts.get(name, 0) + n
-        facts = [line for line in self._collected.facts.values() if line["status"] == FINAL]
-        facts += [fact for _, fact in self._standing]
+        told = [fact for _, fact in self._standing if fact is not None]
+        facts = {**self._collected.facts, **_by_id(told)}.values()
         by_type: dict[str, int] = {}
         for line in facts:
             by_type[str(line["anomaly_type"])] = by_type.get(str(line["anomaly_type"]), 0) + 1
@@ -205,14 +213,18 @@ class Replay:
         rows = self._store.rows(SNAPSHOTS.name).items()
         return [snapshot_line(cast("SnapshotValues", values), closed[cast("int", key[0])]) for key, values in rows]
 
-    def _anomalies(self) -> list[Line]:
+    def _anomalies(self) -> Iterable[Line]:
         newest: dict[str, Line] = {}
         for values in self._store.rows(ANOMALIES.name).values():
             line: Line = _decode(cast("str", values[_LINE]))
             held = newest.get(str(line["anomaly_id"]))
             if held is None or cast("int", held["revision"]) <= cast("int", line["revision"]):
                 newest[str(line["anomaly_id"])] = line
-        return [line for line in newest.values() if line["status"] == FINAL] + [line for line, _ in self._standing]
+        return {**newest, **_by_id(line for line, _ in self._standing)}.values()
+
+
+def _by_id(lines: Iterable[Line]) -> dict[str, Line]:
+    return {str(line["anomaly_id"]): line for line in lines}
 
 
 _LINE = next(at for at, column in enumerate(ANOMALIES.columns) if column.name == "line")

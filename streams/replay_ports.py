@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
@@ -49,7 +50,7 @@ class Collected:
     """
 
     keep_dead: bool
-    facts: dict[bytes, Line] = field(default_factory=dict)
+    facts: dict[str, Line] = field(default_factory=dict)
     dead: list[Line] = field(default_factory=list)
     late: list[Line] = field(default_factory=list)
 
@@ -60,6 +61,8 @@ class Collected:
                 continue
             line: Line = _decode(row.value or b"")
             if row.topic == FACTS_TOPIC:
-                self.facts[row.key or b""] = line
+                held = self.facts.setdefault(str(line["anomaly_id"]), line)
+                if cast("int", held["revision"]) <= cast("int", line["revision"]):
+                    self.facts[str(line["anomaly_id"])] = line
             else:
                 (self.dead if row.topic == fates.DEAD_LETTERS else self.late).append(line)

@@ -1,7 +1,8 @@
 """The pre-scan: what becomes of each record of a chunk, and where closes cut it.
 
 Pure but for the identity index it is given. It decides fates one by one in offset order (CONTRACT §1-§3) and moves
-the watermark, so that what follows can fold in bulk: the chunk's size never shows in an output.
+the watermark, so that what follows can fold in bulk: the chunk's size never shows in an output. Who is a copy is
+settled in a second step, for identities of closed days must be loaded first.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from engines.core.model import Effects, Invalid, Record, TopicPartition
+from engines.core.model import Effects, Invalid, Outgoing, Record, TopicPartition
 from engines.core.ports import Domain, Event
 from engines.core.time import US_PER_DAY, format_instant
 from streams import fates
@@ -51,31 +53,44 @@ class Segment:
 class Scanner:
     """Scans the chunks of one partition."""
 
-    def __init__(self, tp: TopicPartition, domain: Domain, homes: Homes, identities: Identities) -> None:
+    def __init__(
+        self,
+        tp: TopicPartition,
+        domain: Domain,
+        homes: Homes,
+        identities: Identities,
+        dedup_days: int = HORIZON_DAYS,
+    ) -> None:
         self.tp = tp
         self.domain = domain
         self.homes = homes
         self.identities = identities
+        self.dedup_days = dedup_days
 
-    def scan(self, records: Sequence[Record], end: int, cursor: Cursor, poison: Mapping[int, str]) -> list[Segment]:
-        """Return the segments of *records*; the last one ends at *end*.
+    def read(self, records: Sequence[Record], cursor: Cursor, poison: Mapping[int, str]) -> Scan:
+        """Return the scan of *records*, to be settled when the identities of its ``unknown`` days are loaded.
 
         Args:
             records: in offset order.
-            end: the consumer's position after them.
             cursor: event time as the records before left it.
             poison: reasons by offset of records that the failure ladder gave up on.
         """
-        scan = _Scan(self, cursor)
+        scan = Scan(self, cursor)
         scan.take(records, poison)
-        return scan.finish(end)
+        return scan
+
+    def first_day(self, watermark_us: int | None) -> int | None:
+        """Return the first day whose identities anybody may still ask for, None while every one may."""
+        return None if watermark_us is None else watermark_us // US_PER_DAY - min(HORIZON_DAYS, self.dedup_days)
 
 
 _Arrival = tuple[Event, bytes, int]
 """An event that is counted unless it is a copy, its stamp and its UTC day."""
+_Told = tuple[int, Outgoing]
+"""A message about the record at an offset."""
 
 
-class _Scan:
+class Scan:
     """One pass over a chunk: where event time stands, and what is known of the records so far.
 
     A segment's arrivals are those before its entry in ``_ends``.
@@ -87,10 +102,12 @@ class _Scan:
         "_due",
         "_ends",
         "_last_append_ms",
+        "_restating",
         "_scanner",
         "_segment",
+        "_segments",
+        "_told",
         "_watermark",
-        "segments",
     )
 
     def __init__(self, scanner: Scanner, cursor: Cursor) -> None:
@@ -100,9 +117,17 @@ class _Scan:
         self._closed = cursor.closed_through
         self._due = None if self._closed is None else scanner.domain.next_due(self._closed)
         self._segment = Segment()
-        self.segments = [self._segment]
+        self._segments = [self._segment]
+        self._told: list[list[_Told]] = [[]]
         self._arrived: list[_Arrival] = []
+        self._restating: dict[int, _Told] = {}
+        """Late lines of arrivals of closed days, by place: they are told if it is no copy that arrived."""
         self._ends: list[int] = []
+
+    @property
+    def unknown(self) -> list[int]:
+        """Closed days of which the identities must be loaded before it is settled who is a copy."""
+        return self._scanner.identities.unknown(sorted({self._arrived[at][2] for at in self._restating}))
 
     def take(self, records: Sequence[Record], poison: Mapping[int, str]) -> None:
         """Decide what becomes of each record, but for whether it is a copy of an earlier one."""
@@ -112,10 +137,10 @@ class _Scan:
         for record in records:
             event = decode(record) if record.offset not in poison else Invalid(None, poison[record.offset])
             if isinstance(event, Invalid):
-                self._bury(record, event)
+                self._tell(fates.DEAD, record, fates.dead_letter(*scanner.tp, record, event))
                 continue
             if home_of(event.tenant_id) != here:
-                self._forward(record, event)
+                self._tell(fates.FORWARDED, record, fates.forwarded(*scanner.tp, record, event.tenant_id))
                 continue
             append_ms = record.timestamp
             if self._last_append_ms is not None and append_ms - self._last_append_ms > GAP_MS:
@@ -123,24 +148,22 @@ class _Scan:
             self._last_append_ms = append_ms
             occurred_at = event.occurred_at
             day = occurred_at // US_PER_DAY
-            if self._closed is not None and day <= self._closed:
-                self._too_late(record, event)
-            else:
+            if self._closed is None or day > self._closed or self._restates(record, event, day):
                 arrived.append((event, stamp(event), day))
             if self._watermark is None or occurred_at - DISORDER_US > self._watermark:
                 self._move(occurred_at - DISORDER_US, record.offset)
 
-    def finish(self, end: int) -> list[Segment]:
-        """Return the segments, the last one ending at *end*, with the first copies as their events."""
+    def settle(self, end: int) -> list[Segment]:
+        """Return the segments, the last one ending at offset *end*, with the first copies as their events."""
         self._segment.next_offset = end
         self._segment.cursor = Cursor(self._watermark, self._last_append_ms, self._closed)
         self._ends.append(len(self._arrived))
         copies = self._copies()
         first = 0
-        for segment, last in zip(self.segments, self._ends, strict=True):
-            self._settle(segment, range(first, last), copies)
+        for segment, last, told in zip(self._segments, self._ends, self._told, strict=True):
+            self._settle(segment, range(first, last), copies, told)
             first = last
-        return self.segments
+        return self._segments
 
     def _move(self, watermark_us: int, offset: int) -> None:
         """Move the watermark after the record at *offset*."""
@@ -167,46 +190,50 @@ class _Scan:
         self._segment.cursor = Cursor(self._watermark, self._last_append_ms, self._closed)
         self._ends.append(len(self._arrived))
         self._segment = Segment()
-        self.segments.append(self._segment)
+        self._segments.append(self._segment)
+        self._told.append([])
 
-    def _bury(self, record: Record, why: Invalid) -> None:
-        self._segment.effects.outgoing.append(fates.dead_letter(*self._scanner.tp, record, why))
-        self._segment.effects.count(fates.DEAD)
+    def _tell(self, fate: str, record: Record, message: Outgoing) -> None:
+        self._told[-1].append((record.offset, message))
+        self._segment.effects.count(fate)
 
-    def _forward(self, record: Record, event: Event) -> None:
-        self._segment.effects.outgoing.append(fates.forwarded(*self._scanner.tp, record, event.tenant_id))
-        self._segment.effects.count(fates.FORWARDED)
-
-    def _too_late(self, record: Record, event: Event) -> None:
-        watermark, tp = self._watermark, self._scanner.tp
-        too_old = watermark is not None and event.occurred_at // US_PER_DAY < watermark // US_PER_DAY - HORIZON_DAYS
-        reason = fates.TOO_OLD if too_old else fates.DEDUP_UNKNOWN
-        money = self._scanner.domain.money(event)
+    def _restates(self, record: Record, event: Event, day: int) -> bool:
+        """Return whether a record of a closed *day* counts unless it is a copy; else it is late (CONTRACT §2, §3)."""
+        scanner, effects = self._scanner, self._segment.effects
+        watermark_day = 0 if self._watermark is None else self._watermark // US_PER_DAY
+        too_old = day < watermark_day - HORIZON_DAYS
+        counts = not too_old and day >= watermark_day - scanner.dedup_days
+        reason = fates.RESTATED if counts else fates.TOO_OLD if too_old else fates.DEDUP_UNKNOWN
+        money = scanner.domain.money(event)
         told = format_instant(event.occurred_at)
-        line = fates.LateLine(event.tenant_id, event.source, event.id, told, tp.partition, record.offset, reason, money)
-        effects = self._segment.effects
-        effects.outgoing.append(fates.late_record(*tp, record, event, line))
-        effects.count(fates.LATE)
+        place = (scanner.tp.partition, record.offset)
+        line = fates.LateLine(event.tenant_id, event.source, event.id, told, *place, reason, money)
+        message = fates.late_record(*scanner.tp, record, event, line)
+        if counts:
+            self._restating[len(self._arrived)] = (record.offset, message)
+            return True
+        self._tell(fates.LATE, record, message)
         effects.count(f"{fates.LATE}.{reason}")
         if money is not None:
             effects.count(fates.LATE_NANOUSD, money)
+        return False
 
     def _copies(self) -> dict[int, int]:
         """Return {place in ``_arrived``: content checksum of the first copy} for every later copy."""
         copies: dict[int, int] = {}
-        for day in {day for _, _, day in self._arrived}:
-            places = [at for at, arrival in enumerate(self._arrived) if arrival[2] == day]
+        for day, places in _by_day(self._arrived).items():
             stamps = [self._arrived[at][1] for at in places]
             known = self._scanner.identities.known(day, stamps)
-            copies |= {places[at]: content for at, content in known.items()}
+            of_day = {places[at]: content for at, content in known.items()}
             if may_repeat(stamps):
-                copies |= _copies_among(places, stamps, known)
-            fresh = stamps if not copies else [self._arrived[at][1] for at in places if at not in copies]
+                of_day |= _copies_among(places, stamps, of_day)
+            fresh = stamps if not of_day else [self._arrived[at][1] for at in places if at not in of_day]
             if fresh:
                 self._scanner.identities.add(day, b"".join(fresh))
+            copies |= of_day
         return copies
 
-    def _settle(self, segment: Segment, places: range, copies: Mapping[int, int]) -> None:
+    def _settle(self, segment: Segment, places: range, copies: Mapping[int, int], told: list[_Told]) -> None:
         """Count the arrivals at *places*: a first copy is accepted, a later one a duplicate."""
         arrivals = self._arrived[places.start : places.stop]
         if copies:
@@ -220,19 +247,38 @@ class _Scan:
         for event, _, _ in arrivals:
             by_tenant[event.tenant_id].append(event)
         segment.events = by_tenant
-        for day in {day for _, _, day in arrivals}:
-            segment.ids[day] = b"".join([stamp for _, stamp, of_day in arrivals if of_day == day])
+        for day, of_day in _by_day(arrivals).items():
+            segment.ids[day] = b"".join([arrivals[at][1] for at in of_day])
         counts = segment.effects.counts
         counts[fates.ACCEPTED] = len(arrivals)
         counts[fates.EVENTS] = sum(counts.get(fate, 0) for fate in fates.FATES)
+        restated = [late for at, late in self._restating.items() if at in places and at not in copies]
+        if restated:
+            counts[fates.RESTATED] = len(restated)
+            told = sorted([*told, *restated], key=itemgetter(0))
+        segment.effects.outgoing += [message for _, message in told]
+
+
+def _by_day(arrivals: Sequence[_Arrival]) -> Mapping[int, Sequence[int]]:
+    """Return the places of *arrivals* by day, each day's in order."""
+    days = {day for _, _, day in arrivals}
+    if len(days) == 1:  # as nearly always
+        return {days.pop(): range(len(arrivals))}
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for at, (_, _, day) in enumerate(arrivals):
+        places[day].append(at)
+    return places
 
 
 def _copies_among(places: Sequence[int], stamps: Sequence[bytes], known: Mapping[int, int]) -> dict[int, int]:
-    """Return {place: content checksum of the first copy} for copies of one another within a chunk."""
+    """Return {place: content checksum of the first copy} for copies of one another within a chunk.
+
+    Those at *known* places are copies of earlier ones anyway.
+    """
     first: dict[bytes, int] = {}
     copies: dict[int, int] = {}
-    for at, (place, stamp) in enumerate(zip(places, stamps, strict=True)):
-        if at in known:
+    for place, stamp in zip(places, stamps, strict=True):
+        if place in known:
             continue
         identity, content = stamp[:IDENTITY_BYTES], int.from_bytes(stamp[IDENTITY_BYTES:], "big")
         if identity in first:

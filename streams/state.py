@@ -39,12 +39,17 @@ class PartitionState:
         self.sealed = position
         self.folded = position
         self.cache = PageCache(domain, limits.cache_entities)
-        self.identities = Identities()
+        self.identities = Identities(position.closed_through)
         self.pending_records = 0
         self.pending_outbox_bytes = 0
         """Of values in outbox rows that no batch holds yet."""
+        self.settings_known = position.settings_seq
+        """The newest settings row that judgements know: at or ahead of those by which open windows were judged."""
         self._limits = limits
+        self._closes_know: int | None = None
+        """The oldest of what the closes that no batch holds yet knew of the settings, None: there are none."""
         self._ids: dict[int, bytearray] = {}
+        self._ids_sealed: frozenset[int] = frozenset()
         self._outbox: list[OutboxRow] = []
         self._rows: list[TableRow] = []
         self._counts = dict(position.counts)
@@ -81,12 +86,23 @@ class PartitionState:
         """Take in a slice of the close of *day*, done through tenant *cursor*."""
         self._take(effects)
         self._rows.extend(rows)
+        self._closes_judged()
         self._move(closing_day=day, closing_cursor=cursor)
 
     def apply_closed(self, through: int) -> None:
         """Take in that days are closed through *through*."""
-        self.identities.drop_through(through)
+        self.identities.close_through(through)
+        self._closes_judged()
         self._move(closed_through=through, closing_day=None, closing_cursor=None)
+
+    def apply_rejudged(self, effects: Effects) -> None:
+        """Take in what judging some tenants' open windows again brought about."""
+        self._take(effects)
+        self._move()
+
+    def apply_settings(self, seq: int) -> None:
+        """Take in that all open windows are judged by the settings up to *seq*."""
+        self._move(settings_seq=seq)
 
     def mark(self, attempt: Attempt | None) -> None:
         """Set or clear the mark of what is being attempted."""
@@ -125,12 +141,28 @@ class PartitionState:
             id_blocks=[IdBlock(day, position.next_offset, bytes(body)) for day, body in self._ids.items()],
             outbox=self._outbox,
             rows=rows,
+            settings_seq=self._closes_know,
         )
         self.folded = position
         self.sealed = position
         self.pending_records = self.pending_outbox_bytes = 0
+        self._ids_sealed, self._closes_know = frozenset(self._ids), None
         self._ids, self._outbox, self._rows = {}, [], []
         return batch
+
+    def sealed_committed(self) -> None:
+        """Take in that the newest batch is in the store now."""
+        self._ids_sealed = frozenset()
+        self.cache.sealed_committed()
+
+    @property
+    def days_uncommitted(self) -> Collection[int]:
+        """Event days with identities that the store may not have yet."""
+        return self._ids_sealed | self._ids.keys()
+
+    def _closes_judged(self) -> None:
+        if self._closes_know is None:  # what is known only grows, so the first close knew least
+            self._closes_know = self.settings_known
 
     def _take(self, effects: Effects) -> None:
         for name, n in effects.counts.items():
