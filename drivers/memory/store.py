@@ -6,14 +6,25 @@ It refuses what PostgreSQL refuses and changes nothing then; an effect is one st
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Collection
+import math
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from drivers.claims import TopicPin, completed, pin_of, refusal
 from drivers.memory import refuse
-from engines.core.errors import PositionRefused
-from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, TableRow, TopicPartition
+from engines.core.errors import PositionRefused, SettingsMoved
+from engines.core.model import (
+    Batch,
+    IdBlock,
+    LogBounds,
+    OutboxRow,
+    PageKey,
+    Position,
+    SettingRow,
+    TableRow,
+    TopicPartition,
+)
 from engines.core.tables import TABLES
 
 Suspend = Callable[[str], Awaitable[None]]
@@ -40,6 +51,9 @@ class _State:
     rows: dict[str, dict[RowKey, RowValues]] = field(default_factory=lambda: {name: {} for name in TABLES})
     tenants: dict[TopicPartition, dict[str, dict[int, set[str]]]] = field(default_factory=dict)
     """Tenants by kind and bucket of their pages: an index, so that a close does not visit every page."""
+    parts: dict[TopicPartition, dict[PageKey, set[int]]] = field(default_factory=dict)
+    """Numbers of the parts of a page, under its key with part 0: an index, too."""
+    settings: list[SettingRow] = field(default_factory=list)
 
     def copy(self) -> _State:
         return _State(
@@ -53,6 +67,8 @@ class _State:
                 tp: {kind: {bucket: set(names) for bucket, names in buckets.items()} for kind, buckets in kinds.items()}
                 for tp, kinds in self.tenants.items()
             },
+            parts={tp: {key: set(numbers) for key, numbers in pages.items()} for tp, pages in self.parts.items()},
+            settings=list(self.settings),
         )
 
 
@@ -95,6 +111,18 @@ class MemoryStore:
         """Return the rows of a projection: (partition, key columns…) → the columns after ``partition``."""
         return self._state.rows[table]
 
+    @property
+    def settings(self) -> list[SettingRow]:
+        """The settings rows, in order."""
+        return self._state.settings
+
+    def append_settings(self, rows: Iterable[tuple[str, str, int | None, bytes]]) -> list[int]:
+        """Append (kind, tenant_id, effective_us, body) rows and return their sequence numbers; nothing is judged."""
+        first = len(self._state.settings) + 1
+        added = [SettingRow(seq, *row) for seq, row in enumerate(rows, first)]
+        self._state.settings.extend(added)
+        return [row.seq for row in added]
+
     def snapshot(self) -> Snapshot:
         """Return a backup of everything."""
         return Snapshot(self._state.copy())
@@ -125,20 +153,31 @@ class MemoryStore:
         """See ``Store.load_pages``."""
         if self._suspend is not None:
             await self._suspend("load_pages:before")
-        pages = self._state.pages.get(tp, {})
-        found = {key: pages[key].body for key in keys if key in pages}
+        pages, parts = self._state.pages.get(tp, {}), self._state.parts.get(tp, {})
+        wanted = (key._replace(page=n) for key in {key._replace(page=0) for key in keys} for n in parts.get(key, ()))
+        found = {key: pages[key].body for key in wanted}
         if self._suspend is not None:
             await self._suspend("load_pages:after")
         return found
 
-    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
+    async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
         """See ``Store.load_ids``; ordered by day and offset."""
         if self._suspend is not None:
             await self._suspend("load_ids:before")
         blocks = sorted(self._state.ids.get(tp, {}).items())
-        found = [IdBlock(day, end, body) for (day, end), body in blocks if first_day is None or day >= first_day]
+        first, last = -math.inf if first_day is None else first_day, math.inf if last_day is None else last_day
+        found = [IdBlock(day, end, body) for (day, end), body in blocks if first <= day <= last]
         if self._suspend is not None:
             await self._suspend("load_ids:after")
+        return found
+
+    async def load_settings(self, tp: TopicPartition, after_seq: int) -> list[SettingRow]:  # noqa: ARG002 the port's
+        """See ``Store.load_settings``."""
+        if self._suspend is not None:
+            await self._suspend("load_settings:before")
+        found = self._state.settings[after_seq:]
+        if self._suspend is not None:
+            await self._suspend("load_settings:after")
         return found
 
     async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
@@ -218,6 +257,8 @@ class MemoryStore:
         row = state.positions.get(tp)
         if row is None or (row.epoch, row.version) != (batch.expected_epoch, batch.expected_version):
             return False
+        if batch.settings_seq is not None and len(state.settings) > batch.settings_seq:
+            raise SettingsMoved(f"settings row {len(state.settings)} is newer than {batch.settings_seq}")
         outbox = state.outbox.setdefault(tp, {})
         refuse.position(position)
         refuse.pages(batch.pages)
@@ -238,10 +279,12 @@ class MemoryStore:
     def _put_pages(self, tp: TopicPartition, batch: Batch) -> None:
         pages = self._state.pages.setdefault(tp, {})
         tenants = self._state.tenants.setdefault(tp, {})
+        parts = self._state.parts.setdefault(tp, {})
         as_of = batch.position.next_offset
         for key, body in batch.pages:
             pages[key] = StoredPage(body, as_of)
             tenants.setdefault(key.kind, {}).setdefault(key.bucket, set()).add(key.tenant_id)
+            parts.setdefault(key._replace(page=0), set()).add(key.page)
 
     def _put_rows(self, partition: int, rows: Collection[TableRow]) -> None:
         for name, values in rows:

@@ -18,6 +18,7 @@ from drivers.postgres.errors import locked_out
 from engines.core.errors import SettingsError, Transient
 
 MIGRATION_LIMITS = PostgresLimits(idle_in_transaction_s=60, lock_s=3, statement_s=3600, call_s=4000)
+EMPTY_STATE = "TRUNCATE positions, pages, id_blocks, outbox, snapshots, anomalies"
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7241500301)"  # any number that nothing else here uses
 
 
@@ -25,6 +26,7 @@ async def migrate(
     url: str,
     *,
     revision: str = "head",
+    rebuild: bool = False,
     limits: PostgresLimits = MIGRATION_LIMITS,
     tries: int = 10,
     pause_s: float = 1.0,
@@ -35,20 +37,22 @@ async def migrate(
     Args:
         url: see ``Connections``.
         revision: the newest revision to apply.
+        rebuild: first empty all state, so that workers process the log from its start again; settings stay.
         limits: how long anything may take.
         tries: how often to try when the database is away or a worker holds a lock.
         pause_s: wait between two tries.
         sleep: waits.
 
     Raises:
-        SettingsError: the URL is wrong, the login is refused, or the database is not in UTF-8.
+        SettingsError: the URL is wrong, the login is refused, the database is not in UTF-8, or holds state that a
+            revision cannot carry over.
         Transient: all tries failed.
     """
     connections = Connections(url, limits, pool_size=1, application_name="outlay-migrate")
     try:
         for left in reversed(range(tries)):
             try:
-                await _upgrade(connections, revision)
+                await _upgrade(connections, revision, rebuild=rebuild)
             except Transient as error:
                 if locked_out(error):
                     raise SettingsError(str(error)) from error
@@ -68,11 +72,13 @@ def alembic_config() -> Config:
     return config
 
 
-async def _upgrade(connections: Connections, revision: str) -> None:
+async def _upgrade(connections: Connections, revision: str, *, rebuild: bool) -> None:
     async with connections.session("migrating") as session, session.begin():
         if (await session.scalar(text("SHOW server_encoding"))) != "UTF8":
             raise SettingsError("the database must be created with ENCODING 'UTF8'")
         await session.execute(text(ONE_AT_A_TIME))
+        if rebuild and await session.scalar(text("SELECT to_regclass('positions') IS NOT NULL")):
+            await session.execute(text(EMPTY_STATE))
         await session.run_sync(_run, revision)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from engines.core.model import Attempt, Headers, OutboxRow, Position
+from engines.core.errors import DataRefused
+from engines.core.model import Attempt, Headers, OutboxRow, Position, SettingRow
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def position_of(row: asyncpg.Record) -> Position:
@@ -33,6 +37,7 @@ def position_of(row: asyncpg.Record) -> Position:
         epoch=row["epoch"],
         version=row["version"],
         released=row["released"],
+        settings_seq=row["settings_seq"],
         attempt=attempt,
         counts=json.loads(row["counts"]),
     )
@@ -59,6 +64,7 @@ def moved_values(row: Position) -> tuple[object, ...]:
         row.released,
         *tried,
         json.dumps(dict(row.counts)),
+        row.settings_seq,
     )
 
 
@@ -99,3 +105,22 @@ def packed_headers(headers: Headers) -> bytes:
 def unpacked_headers(packed: bytes) -> Headers:
     """Return the headers in *packed*."""
     return tuple((name, base64.b64decode(value)) for name, value in json.loads(packed))
+
+
+def setting_row(row: asyncpg.Record) -> SettingRow:
+    """Return the row of ``statements.LOAD_SETTINGS``."""
+    at: datetime | None = row["effective_at"]
+    effective_us = None if at is None else (at - EPOCH) // timedelta(microseconds=1)
+    return SettingRow(row["seq"], row["kind"], row["tenant_id"], effective_us, row["body"].encode())
+
+
+def instant(us: int) -> datetime:
+    """Return the instant *us* microseconds after the epoch.
+
+    Raises:
+        DataRefused: no column takes it: before the year 1 or after 9999.
+    """
+    try:
+        return EPOCH + timedelta(microseconds=us)
+    except OverflowError as error:
+        raise DataRefused(f"{us} µs is no time of the years 1 to 9999") from error

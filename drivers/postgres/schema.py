@@ -1,8 +1,9 @@
 """The tables as SQLAlchemy sees them; ``migrations`` creates them, and a test holds the two equal.
 
-Every primary key begins with the partition, so that partitions may live in different databases. Text in
+Every primary key of state begins with the partition, so that partitions may live in different databases. Text in
 keys is ordered by code point, whatever the database's locale. Of pages the bucket comes before the tenant: what a day
-needs lies together, and so do the tenants that its close visits.
+needs lies together, and so do the tenants that its close visits. What grows with time is partitioned by it
+(``time_partitions``).
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ positions = sa.Table(
     sa.Column("attempt_until", sa.BigInteger),
     sa.Column("attempt_tries", sa.Integer),
     _needed("counts", pg.JSONB),
+    _needed("settings_seq", sa.BigInteger),
 )
 
 topics = sa.Table(
@@ -86,6 +88,7 @@ pages = sa.Table(
     _needed("as_of", sa.BigInteger),
     # The offset comes first, or a planner without statistics would look pages up by it.
     sa.Index("pages_as_of", "as_of", "partition", "topic"),
+    postgresql_partition_by="RANGE (bucket)",
 )
 
 id_blocks = sa.Table(
@@ -96,6 +99,7 @@ id_blocks = sa.Table(
     _key("day", sa.Integer),
     _key("end_offset", sa.BigInteger),
     _needed("body", sa.LargeBinary),
+    postgresql_partition_by="RANGE (day)",
 )
 
 outbox = sa.Table(
@@ -112,6 +116,19 @@ outbox = sa.Table(
     _needed("out_partition", sa.Integer),
 )
 
+settings = sa.Table(
+    "settings",
+    metadata,
+    _key("seq", sa.BigInteger),
+    _needed("kind", Text),
+    _needed("tenant_id", Text),
+    sa.Column("effective_at", Instant),
+    _needed("body", pg.JSONB),
+    _needed("appended_at", Instant),
+)
+
+settings_head = sa.Table("settings_head", metadata, _needed("seq", sa.BigInteger))
+
 
 def _projection(table: Table) -> sa.Table:
     keys = table.columns[: table.key_columns]
@@ -122,6 +139,7 @@ def _projection(table: Table) -> sa.Table:
         _key("partition", sa.Integer),
         *(_key(column.name, projections_types[column.type]) for column in keys),
         *(sa.Column(column.name, projections_types[column.type], nullable=column.nullable) for column in others),
+        postgresql_partition_by=f"RANGE ({next(column.name for column in keys if column.type == 'timestamp_us')})",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 POSITION_COLUMNS = (
     "topic, partition, cluster_id, topic_id, next_offset, watermark_us, last_append_ms, closed_through, closing_day,"
     " closing_cursor, outbox_seq, published, projected, epoch, version, released, attempt_offset, attempt_limit,"
-    " attempt_until, attempt_tries, counts::text AS counts"
+    " attempt_until, attempt_tries, counts::text AS counts, settings_seq"
 )
 
 READ_POSITION = "SELECT " + POSITION_COLUMNS + " FROM positions WHERE partition = $1 AND topic = $2"  # noqa: S608 constants
@@ -26,8 +26,8 @@ COMPLETE_PIN = "UPDATE topics SET cluster_id = $2, topic_id = $3 WHERE topic = $
 
 FIRST_POSITION = """
 INSERT INTO positions (partition, topic, cluster_id, topic_id, next_offset, outbox_seq, published, projected, epoch,
-                       version, released, counts)
-VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, true, '{}')
+                       version, released, counts, settings_seq)
+VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0, true, '{}', 0)
 ON CONFLICT DO NOTHING
 """
 
@@ -45,18 +45,17 @@ UPDATE positions SET
     cluster_id = $5, topic_id = $6, next_offset = $7, watermark_us = $8, last_append_ms = $9, closed_through = $10,
     closing_day = $11, closing_cursor = $12, outbox_seq = $13, published = $14, projected = $15, epoch = $16,
     version = $17, released = $18, attempt_offset = $19, attempt_limit = $20, attempt_until = $21,
-    attempt_tries = $22, counts = $23::text::jsonb
+    attempt_tries = $22, counts = $23::text::jsonb, settings_seq = $24
 WHERE partition = $1 AND topic = $2 AND epoch = $3 AND version = $4
 """
 
 # One index probe per key whatever the planner thinks of the table: OFFSET 0 keeps it from another kind of join.
 LOAD_PAGES = """
-SELECT k.n, p.body
-FROM unnest($3::text[], $4::text[], $5::int[], $6::int[]) WITH ORDINALITY AS k (tenant_id, kind, bucket, page, n)
+SELECT k.n, p.page, p.body
+FROM unnest($3::text[], $4::text[], $5::int[]) WITH ORDINALITY AS k (tenant_id, kind, bucket, n)
 CROSS JOIN LATERAL (
-    SELECT body FROM pages
-    WHERE partition = $1 AND topic = $2
-      AND tenant_id = k.tenant_id AND kind = k.kind AND bucket = k.bucket AND page = k.page
+    SELECT page, body FROM pages
+    WHERE partition = $1 AND topic = $2 AND tenant_id = k.tenant_id AND kind = k.kind AND bucket = k.bucket
     OFFSET 0
 ) AS p
 """
@@ -96,7 +95,7 @@ ORDER BY bucket LIMIT 1
 
 LOAD_IDS = """
 SELECT day, end_offset, body FROM id_blocks
-WHERE partition = $1 AND topic = $2 AND ($3::int IS NULL OR day >= $3)
+WHERE partition = $1 AND topic = $2 AND day >= $3 AND day <= $4
 ORDER BY day, end_offset
 """
 
@@ -122,7 +121,9 @@ FROM unnest($3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8:
 
 FORGET_PUBLISHED = "DELETE FROM outbox WHERE partition = $1 AND topic = $2 AND seq <= $3"
 
-FIRST_BUCKET = """
-SELECT min(bucket) FROM pages
-WHERE partition = $1 AND topic = $2 AND kind = $3 AND bucket >= $4 AND bucket < $5
+# Waits for a writer of settings, and holds the next one off until the close that asks is committed.
+SETTINGS_HEAD = "SELECT seq FROM settings_head FOR SHARE"
+
+LOAD_SETTINGS = """
+SELECT seq, kind, tenant_id, effective_at, body::text AS body FROM settings WHERE seq > $1 ORDER BY seq
 """

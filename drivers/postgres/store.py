@@ -1,6 +1,7 @@
 """``PostgresStore``: the port ``Store`` on PostgreSQL 15 and later.
 
-A commit is one transaction that first compares and sets the position row, its only lock.
+A commit is one transaction that first compares and sets the position row. That is its only lock, but for a batch that
+closes days: then it holds off writers of settings, too.
 """
 
 from __future__ import annotations
@@ -8,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+import asyncpg
+
 from drivers.claims import TopicPin, completed, refusal
 from drivers.postgres import rows, schema_version
 from drivers.postgres import statements as sql
 from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.errors import locked_out
-from drivers.postgres.positions import moved_values, outbox_columns, outbox_row, position_of
-from engines.core.errors import PositionRefused, SettingsError, Transient
-from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, TopicPartition
+from drivers.postgres.positions import moved_values, outbox_columns, outbox_row, position_of, setting_row
+from drivers.postgres.time_partitions import Ensured
+from engines.core.errors import PositionRefused, SettingsError, SettingsMoved, Transient
+from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, SettingRow, TopicPartition
 
 DEFAULT_LIMITS = PostgresLimits()
 MOVED = "UPDATE 1"
+FIRST_DAY, LAST_DAY = -(2**31), 2**31 - 1
 
 
 class PostgresStore:
@@ -41,6 +46,7 @@ class PostgresStore:
             synchronous_commit=synchronous_commit,
             setup=rows.staging_tables(),
         )
+        self._ensured = Ensured()
 
     async def close(self) -> None:
         """Close all connections; no call may be under way."""
@@ -81,16 +87,24 @@ class PostgresStore:
         """See ``Store.load_pages``."""
         if not keys:
             return {}
-        ordered = list(keys)
+        wanted = list({key._replace(page=0) for key in keys})
+        tenants, kinds, buckets, _ = zip(*wanted, strict=True)
         async with self._connections.raw("loading pages") as connection:
-            found = await connection.fetch(sql.LOAD_PAGES, tp.partition, tp.topic, *_columns(ordered))
-        return {ordered[n - 1]: body for n, body in found}
+            found = await connection.fetch(sql.LOAD_PAGES, tp.partition, tp.topic, tenants, kinds, buckets)
+        return {wanted[n - 1]._replace(page=page): body for n, page, body in found}
 
-    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
+    async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
         """See ``Store.load_ids``; ordered by day and offset."""
+        days = (FIRST_DAY if first_day is None else first_day, LAST_DAY if last_day is None else last_day)
         async with self._connections.raw("loading identities") as connection:
-            found = await connection.fetch(sql.LOAD_IDS, tp.partition, tp.topic, first_day)
+            found = await connection.fetch(sql.LOAD_IDS, tp.partition, tp.topic, *days)
         return [IdBlock(*row) for row in found]
+
+    async def load_settings(self, tp: TopicPartition, after_seq: int) -> list[SettingRow]:  # noqa: ARG002 the port's
+        """See ``Store.load_settings``; bodies have the spaces that PostgreSQL gives them."""
+        async with self._connections.raw("loading settings") as connection:
+            found = await connection.fetch(sql.LOAD_SETTINGS, after_seq)
+        return [setting_row(row) for row in found]
 
     async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
         """See ``Store.stale_pages``; ordered by offset and key."""
@@ -123,17 +137,42 @@ class PostgresStore:
     async def commit(self, batch: Batch) -> bool:
         """See ``Store.commit``."""
         tp = batch.position.tp
+        missing = self._ensured.missing(batch)
         async with self._connections.raw(f"committing {tp.topic}/{tp.partition}") as connection:
-            if not (batch.pages or batch.id_blocks or batch.outbox or batch.rows or batch.position.published):
+            if missing:
+                await self._ensured.make(connection, missing)
+            if _is_bare(batch):
                 return await _move(connection, batch)  # one statement needs no BEGIN and COMMIT
-            await connection.execute("BEGIN")
-            staged = await rows.stage(connection, batch.rows)
-            moved = await _move(connection, batch)
-            if moved:
-                await _put(connection, batch)
-                await rows.upsert(connection, tp.partition, staged)
-            await connection.execute("COMMIT" if moved else "ROLLBACK")
-            return moved
+            try:
+                return await _commit(connection, batch)
+            except asyncpg.CheckViolationError as error:  # the only check is that a row has a partition
+                self._ensured.forget()
+                raise Transient(f"committing {tp.topic}/{tp.partition}: a time partition was dropped") from error
+
+
+def _is_bare(batch: Batch) -> bool:
+    contents = batch.pages or batch.id_blocks or batch.outbox or batch.rows or batch.position.published
+    return not contents and batch.settings_seq is None
+
+
+async def _commit(connection: Raw, batch: Batch) -> bool:
+    await connection.execute("BEGIN")
+    staged = await rows.stage(connection, batch.rows)
+    moved = await _move(connection, batch)
+    if moved:
+        await _know_settings(connection, batch.settings_seq)
+        await _put(connection, batch)
+        await rows.upsert(connection, batch.position.partition, staged)
+    await connection.execute("COMMIT" if moved else "ROLLBACK")
+    return moved
+
+
+async def _know_settings(connection: Raw, known_seq: int | None) -> None:
+    """Return when there is no newer settings row than *known_seq*, and hold off newer ones until the commit."""
+    if known_seq is not None:
+        newest = await connection.fetchval(sql.SETTINGS_HEAD)
+        if newest > known_seq:
+            raise SettingsMoved(f"settings row {newest} is newer than {known_seq}, which the close knew")
 
 
 async def _claim(connection: Raw, tp: TopicPartition, log: LogBounds) -> tuple[str | None, Position]:
@@ -170,8 +209,8 @@ async def _put(connection: Raw, batch: Batch) -> None:
     where = (row.partition, row.topic)
     if batch.pages:
         pages = dict(batch.pages)
-        columns = (*_columns(list(pages)), list(pages.values()))
-        await connection.execute(sql.PUT_PAGES, *where, row.next_offset, *columns)
+        columns = tuple(zip(*pages, strict=True))
+        await connection.execute(sql.PUT_PAGES, *where, row.next_offset, *columns, list(pages.values()))
     if batch.id_blocks:
         days, ends, bodies = zip(*_merged(batch.id_blocks), strict=True)
         await connection.execute(sql.PUT_IDS, *where, days, ends, bodies)
@@ -179,11 +218,6 @@ async def _put(connection: Raw, batch: Batch) -> None:
         await connection.execute(sql.PUT_OUTBOX, *where, *outbox_columns(batch.outbox))
     if row.published:
         await connection.execute(sql.FORGET_PUBLISHED, *where, row.published)
-
-
-def _columns(keys: Sequence[PageKey]) -> tuple[Sequence[object], ...]:
-    """Return tenants, kinds, buckets and pages of *keys*, of which there is at least one."""
-    return tuple(zip(*keys, strict=True))
 
 
 def _merged(blocks: Sequence[IdBlock]) -> list[IdBlock]:

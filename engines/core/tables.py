@@ -58,12 +58,12 @@ ANOMALIES = Table(
     (
         Column("anomaly_id", "text"),
         Column("revision", "int"),
+        Column("window_start", "timestamp_us"),  # part of the key, as the table is partitioned by it
         Column("tenant_id", "text"),
         Column("anomaly_type", "text"),
         Column("severity", "text"),
         Column("entity_type", "text"),
         Column("entity_id", "text"),
-        Column("window_start", "timestamp_us"),
         Column("window_end", "timestamp_us"),
         Column("period", "text", nullable=True),
         Column("status", "text"),  # provisional | final | withdrawn
@@ -75,7 +75,7 @@ ANOMALIES = Table(
         Column("message", "text"),
         Column("line", "json"),  # the whole anomaly line, CONTRACT §5
     ),
-    key_columns=2,
+    key_columns=3,
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in (SNAPSHOTS, ANOMALIES)}

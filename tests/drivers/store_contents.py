@@ -131,7 +131,7 @@ class ContentsContract(StoreTests):
         expected = [second[0], first[1]]
         assert await subject.rows("snapshots") == {(3, *row.values[:5]): row.values for row in expected}
         expected = [first[2], second[1]]
-        assert await subject.rows("anomalies") == {(3, *row.values[:2]): row.values for row in expected}
+        assert await subject.rows("anomalies") == {(3, *row.values[:3]): row.values for row in expected}
 
     async def test_of_a_row_given_twice_the_last_counts(self, subject: Subject) -> None:
         claimed = await subject.store.claim(TP, LOG)

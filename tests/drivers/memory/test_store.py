@@ -62,12 +62,14 @@ async def test_effects_happen_between_the_two_suspensions() -> None:
     await store.read_position(TP)
     await store.load_pages(TP, [])
     await store.load_ids(TP, None)
+    await store.load_settings(TP, 0)
     await store.stale_pages(TP, 0)
     await store.load_outbox(TP, 0, 1)
     await store.page_tenants(TP, "cost.day", range(1), None, 1)
     await store.first_bucket(TP, "cost.day", range(1))
-    names = ("read_position", "load_pages", "load_ids", "stale_pages", "load_outbox", "page_tenants", "first_bucket")
-    assert [name for name, _ in seen] == [f"{name}:{when}" for name in names for when in ("before", "after")]
+    reads = ["read_position", "load_pages", "load_ids", "load_settings", "stale_pages", "load_outbox", "page_tenants"]
+    reads.append("first_bucket")
+    assert [name for name, _ in seen] == [f"{name}:{when}" for name in reads for when in ("before", "after")]
 
 
 async def test_a_commit_whose_reply_is_lost_has_happened() -> None:

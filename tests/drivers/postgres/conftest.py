@@ -26,7 +26,8 @@ def tables(migrated_url: str) -> Iterator[str]:
 
     async def empty() -> None:
         connection = await asyncpg.connect(libpq_url(migrated_url))
-        await connection.execute("TRUNCATE positions, topics, pages, id_blocks, outbox, snapshots, anomalies")
+        await connection.execute("TRUNCATE positions, topics, pages, id_blocks, outbox, snapshots, anomalies, settings")
+        await connection.execute("UPDATE settings_head SET seq = 0")
         await connection.close()
 
     with ThreadPoolExecutor(1) as aside:

@@ -16,7 +16,8 @@ class TestPostgresStore(StoreContract):
     @pytest.fixture
     def subject(self, postgres_store: PostgresStore, observer: Raw) -> Subject:
         async def rows(name: str) -> dict[RowKey, tuple[Any, ...]]:
-            found = await observer.fetch(f"SELECT * FROM {name}")
+            columns = ", ".join(["partition", *(column.name for column in TABLES[name].columns)])
+            found = await observer.fetch(f"SELECT {columns} FROM {name}")
             keys = TABLES[name].key_columns
             plain = [tuple(map(_plain, row)) for row in found]
             return {(partition, *values[:keys]): _with_text(name, values) for partition, *values in plain}
