@@ -12,7 +12,17 @@ from collections.abc import Sequence
 import typer
 
 from engines.core.errors import OutlayError, SettingsError
-from streams.cli import demo, operate, positions, publish, replay, status
+from streams.cli import (
+    demo,
+    operate,
+    positions,
+    publish,
+    replay,
+    settings_budgets,
+    settings_rules,
+    settings_tags,
+    status,
+)
 
 FAILED = 1
 USAGE = 2
@@ -32,7 +42,9 @@ app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)
 app.command()(status.status)
 app.add_typer(positions.positions, name="positions")
-app.command()(publish.publish)
+app.add_typer(settings_rules.rules, name="rules")
+app.add_typer(settings_budgets.budgets, name="budgets")
+app.add_typer(settings_tags.tags, name="tags")
 app.command()(publish.publish)
 app.command()(replay.replay)
 

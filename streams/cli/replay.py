@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from engines.core.model import SettingRow
+    from engines.cost.setting_lines import Kind, SettingLine
     from streams.replay import Replayed
 
 _STDOUT = "-"
 
 
-class Rules(StrEnum):
+class ProfileOption(StrEnum):
     """The profiles of the cost rules."""
 
     standard = "standard"
@@ -39,7 +41,11 @@ def replay(
     anomalies: Annotated[str | None, typer.Option(metavar="FILE", help="Write the anomalies here.")] = None,
     dead: Annotated[str | None, typer.Option(metavar="FILE", help="Write the dead letters here.")] = None,
     late: Annotated[str | None, typer.Option(metavar="FILE", help="Write what came too late here.")] = None,
-    rules: Annotated[Rules, typer.Option(help="Profile of the cost rules.")] = Rules.standard,
+    rules: Annotated[ProfileOption, typer.Option(help="Profile of the cost rules.")] = ProfileOption.standard,
+    budgets: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Budgets, as JSON lines, known before the first record.")
+    ] = None,
+    tags: Annotated[str | None, typer.Option(metavar="FILE", help="Feature tags, likewise.")] = None,
     partitions: Annotated[int, typer.Option(min=1, max=10_000, help="Partitions of the topic played.")] = 1,
     close_all: Annotated[
         bool, typer.Option("--close-all", help="At the end close every day that holds a record.")
@@ -58,12 +64,13 @@ def replay(
     wanted = {name: path for name, path in outputs.items() if path is not None}
     if not in_memory:
         raise typer.BadParameter("say --in-memory: replay into a database does not exist", param_hint="replay")
-    _refuse_outputs(wanted, files)
+    _refuse_outputs(wanted, [*files, *(path for path in (budgets, tags) if path is not None)])
     now_ms = _now_ms(now)
+    settings = _settings({"budget": budgets, "tag": tags})
 
     from streams.cli import once
 
-    replayed, lines = once.run(_play(files, rules.value, partitions, now_ms, close_all, wanted))
+    replayed, lines = once.run(_play(files, rules.value, settings, partitions, now_ms, close_all, wanted))
     for name, path in wanted.items():
         _write(path, getattr(replayed, name))
     adds_up = replayed.adds_up and replayed.counts.get("events", 0) == lines
@@ -81,15 +88,27 @@ def replay(
 
 
 async def _play(
-    files: Sequence[str], rules: str, partitions: int, now_ms: int, close_all: bool, wanted: Collection[str]
+    files: Sequence[str],
+    rules: str,
+    settings: Sequence[SettingRow],
+    partitions: int,
+    now_ms: int,
+    close_all: bool,
+    wanted: Collection[str],
 ) -> tuple[Replayed, int]:
     """Return the end of the replay and the number of lines that are not blank."""
     from streams import app
     from streams.lines import LineReader
     from streams.replay import Replay
 
-    domain, keep = app.cost_domain(rules), {f"keep_{name}": name in wanted for name in ("dead", "snapshots")}
-    playing = Replay(domain, partitions, now_ms, **keep)
+    playing = Replay(
+        app.cost_domain(rules),
+        partitions,
+        now_ms,
+        settings=settings,
+        keep_dead="dead" in wanted,
+        keep_snapshots="snapshots" in wanted,
+    )
     lines = done = 0
     readers = [
         LineReader([name]) for name in files
@@ -110,8 +129,7 @@ def summed_up(replayed: Replayed, rules: str) -> dict[str, object]:
     """Return the summary of a replay (CONTRACT §5)."""
     from importlib.metadata import version
 
-    from engines.cost.anomalies import Rules as Judged
-    from engines.cost.rules import PROFILES, ProfileName
+    from engines.cost.rules import PROFILES, ProfileName, Rules
     from streams import fates
     from streams.cli.status import under
 
@@ -122,10 +140,28 @@ def summed_up(replayed: Replayed, rules: str) -> dict[str, object]:
         **{name: counts.get(name, 0) for name in names},
         "unpriced": under("unpriced.", counts),
         "facts": dict(sorted(replayed.facts_by_type.items())),
-        "rules": Judged(PROFILES[ProfileName(rules)]).line(),
+        "rules": Rules(PROFILES[ProfileName(rules)]).line(),
         "genai_prices": version("genai-prices"),
         "events_per_second": round(events / replayed.seconds) if replayed.seconds else 0,
     }
+
+
+def _settings(files: Mapping[Kind, str | None]) -> list[SettingRow]:
+    """Return the rows that *files* hold, by kind; one that cannot be read or is not valid is told now."""
+    from engines.core.errors import OutlayError
+    from engines.core.model import SettingRow
+    from engines.cost.setting_lines import read_lines
+
+    lines: list[SettingLine] = []
+    for kind, file in files.items():
+        if file is None:
+            continue
+        try:
+            data = Path(file).read_bytes()
+        except OSError as error:
+            raise OutlayError(f"{file}: {error.strerror}") from error
+        lines += read_lines(kind, data, file)
+    return [SettingRow(seq, *line.setting()) for seq, line in enumerate(lines, 1)]
 
 
 def _late(n: object) -> str:
