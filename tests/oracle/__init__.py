@@ -1,5 +1,6 @@
 """The oracle: a plain, slow reading of the contract, written without sight of the engines."""
 
+from tests.oracle.keeper import Revision
 from tests.oracle.lines import Line, anomaly_id, comparable, episode_id, order
 from tests.oracle.placement import home, murmur2, partition_of
 from tests.oracle.program import (
@@ -9,12 +10,14 @@ from tests.oracle.program import (
     Publication,
     evaluate,
     publications,
-    tenant_lines,
+    revisions,
 )
 from tests.oracle.records import Bad, LogRecord, Record, decode, parse_time
+from tests.oracle.settings import NUMBERS, Profile, Setting
 from tests.oracle.walk import Price, forwarded_copies, no_prices, placed
 
 __all__ = [
+    "NUMBERS",
     "Bad",
     "Line",
     "LogRecord",
@@ -22,8 +25,11 @@ __all__ = [
     "Outcome",
     "PartitionEnd",
     "Price",
+    "Profile",
     "Publication",
     "Record",
+    "Revision",
+    "Setting",
     "anomaly_id",
     "comparable",
     "decode",
@@ -38,5 +44,5 @@ __all__ = [
     "partition_of",
     "placed",
     "publications",
-    "tenant_lines",
+    "revisions",
 ]

@@ -1,22 +1,27 @@
 """Lines as CONTRACT §5 writes them, and what of two lines must be equal.
 
-`message` and `rules.version` are the engine's own wording and are not made here.
+`message` is the engine's own wording and is not made here.
 """
 
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from tests.oracle.findings import Finding, Key, Window
 from tests.oracle.records import DAY_US, HOUR_US, NANOUSD_PER_CENT, parse_time
-from tests.oracle.spikes import Days, Entity, Profile, Spike, Totals, active_costs
+from tests.oracle.totals import Book, Entity, Totals
 from tests.oracle.walk import Judged
 
 Line = dict[str, Any]
 KIND = "ABSOLUTE_SPIKE"
+RULES_VERSION = 1
+RECORD_DAYS = 30  # the days whose records make a revision: D-29 … D
+_OF_BUDGETS = ("BUDGET_WARNING", "BUDGET_EXCEEDED")
 _PERCENTAGES = ("deviation_pct", "threshold_pct", "confidence")
 _INSTANTS = ("observed_at", "occurred_at")
 
@@ -53,59 +58,84 @@ def _digest(parts: list[str | None]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def anomaly_line(tenant_id: str, spike: Spike, tenant_spike: Spike | None, records: int, **how: Any) -> Line:
-    """Return the anomaly line of a spike.
+def anomaly_line(book: Book, finding: Finding, beside: Sequence[Finding], **how: Any) -> Line:
+    """Return the anomaly line of a finding.
 
     Args:
-        tenant_spike: the tenant's own spike of the same day, if there is one.
-        records: the tenant's distinct records in D-29 … D.
-        how: `final` (bool) and `profile`.
+        beside: what was found for the tenant in the same judgement, for the tenant's episode.
+        how: `status`, and `restated` when the window was closed before this judgement.
     """
-    final: bool = how["final"]
-    profile: Profile = how["profile"]
-    start = spike.streak_start
-    of_tenant = None
-    if spike.entity[0] != "tenant" and tenant_spike is not None:
-        of_tenant = episode_id(tenant_id, tenant_spike.entity, tenant_spike.streak_start)
-    current = spike.totals.priced_nanousd
+    kind, entity, window = finding.key
+    closed = book.closed(window.last)
+    rules = book.rules(window.last)
     return {
-        "anomaly_id": anomaly_id(tenant_id, spike.entity, spike.day),
-        "tenant_id": tenant_id,
-        "anomaly_type": KIND,
-        "severity": "HIGH",
-        "entity_type": spike.entity[0],
-        "entity_id": spike.entity[1],
-        "window_start": day_text(spike.day),
-        "window_end": day_text(spike.day + 1),
-        "period": None,
-        "current_nanousd": current,
-        "expected_nanousd": spike.mean.numerator // spike.mean.denominator,
-        "deviation_pct": cut((current / spike.mean - 1) * 100),
-        "threshold_pct": spike.threshold_pct,
-        "breach_count": spike.streak,
-        "streak_start": day_text(start),
-        "episode_id": episode_id(tenant_id, spike.entity, start),
-        "derived_cause": "UNKNOWN",
-        "cause_evidence": None,
-        "unpriced_requests": spike.totals.unpriced_requests,
-        "restated": False,
-        "tenant_episode_id": of_tenant,
+        "anomaly_id": anomaly_id(book.tenant_id, entity, window.first, kind, window.period),
+        "tenant_id": book.tenant_id,
+        "anomaly_type": finding.anomaly_type,
+        "severity": finding.severity,
+        "entity_type": entity[0],
+        "entity_id": entity[1],
+        "window_start": day_text(window.first),
+        "window_end": day_text(window.last + 1),
+        "period": window.period,
+        "current_nanousd": finding.current_nanousd,
+        "expected_nanousd": finding.expected_nanousd,
+        "deviation_pct": cut(finding.deviation_pct),
+        "threshold_pct": finding.threshold_pct,
+        "breach_count": finding.streak,
+        "streak_start": day_text(finding.streak_start),
+        "episode_id": _episode_of(book, finding),
+        "derived_cause": finding.cause,
+        "cause_evidence": finding.evidence,
+        "unpriced_requests": finding.unpriced_requests,
+        "restated": how["restated"],
+        "tenant_episode_id": _tenant_episode(book, finding, beside),
         "metadata": {},
-        "rules": {"profile": profile, "changed": {}},
-        "budget": None,
-        "status": "final" if final else "provisional",
-        "revision": 2 * records + (1 if final else 0),
+        "rules": {"profile": rules.profile, "version": RULES_VERSION, "changed": rules.changed},
+        "budget": _budget(finding),
+        "status": how["status"],
+        "revision": 2 * (_records(book, window) + book.known.count(book.tenant_id, window.last)) + closed,
     }
 
 
-def fact_line(anomaly: Line, latest_us: int) -> Line:
-    """Return the published fact of an anomaly; *latest_us* is the tenant's greatest event time in the window."""
+def _records(book: Book, window: Window) -> int:
+    """Return n of the revision: the tenant's records in the month, or in D-29 … D."""
+    first = window.first if window.period == "monthly" else window.last - RECORD_DAYS + 1
+    days = book.of(book.tenant)
+    return sum(days[day].requests for day in range(first, window.last + 1) if day in days)
+
+
+def _episode_of(book: Book, finding: Finding) -> str:
+    kind, entity, window = finding.key
+    return episode_id(book.tenant_id, entity, finding.streak_start, kind, window.period)
+
+
+def _tenant_episode(book: Book, finding: Finding, beside: Sequence[Finding]) -> str | None:
+    kind, entity, window = finding.key
+    if entity == book.tenant:
+        return None
+    wanted = Key("tenant_spike" if kind == f"{entity[0]}_spike" else kind, book.tenant, window)
+    found = [other for other in beside if other.key == wanted and other.holds]
+    return _episode_of(book, found[0]) if found else None
+
+
+def _budget(finding: Finding) -> Line | None:
+    return None if finding.budget is None else {**finding.budget, "usage_pct": cut(finding.budget["usage_pct"])}
+
+
+def fact_line(book: Book, anomaly: Line, window: Window) -> Line:
+    """Return the fact of an anomaly; it is observed at the window's end once that is closed."""
+    closed = book.closed(window.last)
     return anomaly | {
-        "current_value_cents": anomaly["current_nanousd"] // NANOUSD_PER_CENT,
-        "expected_value_cents": anomaly["expected_nanousd"] // NANOUSD_PER_CENT,
+        "current_value_cents": _cents(anomaly["current_nanousd"]),
+        "expected_value_cents": _cents(anomaly["expected_nanousd"]),
         "confidence": 1,
-        "observed_at": anomaly["window_end"] if anomaly["status"] == "final" else instant(latest_us),
+        "observed_at": anomaly["window_end"] if closed else instant(book.latest_in(window.first, window.last)),
     }
+
+
+def _cents(nanousd: int | None) -> int | None:
+    return None if nanousd is None else nanousd // NANOUSD_PER_CENT
 
 
 def hour_line(tenant_id: str, entity: Entity, hour: int, totals: Totals, *, complete: bool) -> Line:
@@ -116,16 +146,15 @@ def hour_line(tenant_id: str, entity: Entity, hour: int, totals: Totals, *, comp
     }
 
 
-def day_line(tenant_id: str, entity: Entity, day: int, days: Days, *, complete: bool) -> Line:
+def day_line(book: Book, entity: Entity, day: int) -> Line:
     """Return the snapshot line of a day, with its baseline once it is complete."""
-    line = _snapshot(tenant_id, entity, days[day], complete=complete) | {"window": "day", "start": day_text(day)}
-    costs = active_costs(days, day - 7, day - 1)
-    if complete and costs:
-        baseline = sum(costs) // len(costs)
-        line["baseline_nanousd"] = baseline
-        cost = line["cost_nanousd"]
-        if cost and baseline:
-            line["deviation_pct"] = cut(Fraction(cost - baseline, baseline) * 100)
+    complete = book.closed(day)
+    line = _snapshot(book.tenant_id, entity, book.of(entity)[day], complete=complete)
+    line |= {"window": "day", "start": day_text(day)}
+    baseline = book.baselines.get((entity, day))
+    line["baseline_nanousd"] = baseline
+    if baseline and line["cost_nanousd"]:
+        line["deviation_pct"] = cut(Fraction(line["cost_nanousd"] - baseline, baseline) * 100)
     return line
 
 
@@ -144,7 +173,7 @@ def _snapshot(tenant_id: str, entity: Entity, totals: Totals, *, complete: bool)
         "baseline_nanousd": None,
         "deviation_pct": None,
         "status": "complete" if complete else "provisional",
-        "restated": False,
+        "restated": totals.restated,
         "version": 2 * totals.requests + (1 if complete else 0),
     }
 
@@ -166,7 +195,7 @@ def dead_line(judged: Judged) -> Line:
 
 
 def late_line(judged: Judged) -> Line:
-    """Return the line of a record that came too late to be counted."""
+    """Return the line of a record that came too late, to be counted or for its day's close."""
     record = judged.record
     assert record is not None
     return {
@@ -185,18 +214,19 @@ def order(line: Line) -> tuple[Any, ...]:
     """Return the place of an anomaly, fact or snapshot line among its like (CONTRACT §5)."""
     start = line.get("window_start") or line["start"]
     kind = line.get("anomaly_type") or line["window"]
+    kind = "BUDGET" if line.get("anomaly_type") in _OF_BUDGETS else kind
     return (line["tenant_id"], start, line["entity_type"], line["entity_id"], kind, line.get("period") or "")
 
 
 def comparable(line: Line) -> Line:
     """Return what two programs must agree on in a line of any kind.
 
-    Dropped: `message`, `rules.version`, and the wording of a dead letter's reason other than `future`.
+    Dropped: `message` and the wording of a dead letter's reason other than `future`.
     Numbers are compared as numbers, event times as instants. Works on our lines and on parsed JSON.
     """
     result = {name: content for name, content in line.items() if name != "message"}
-    if isinstance(result.get("rules"), dict):
-        result["rules"] = {name: content for name, content in result["rules"].items() if name != "version"}
+    if result.get("budget") is not None:
+        result["budget"] = {**result["budget"], "usage_pct": float(str(result["budget"]["usage_pct"]))}
     for name in _PERCENTAGES:
         if result.get(name) is not None:
             result[name] = float(str(result[name]))

@@ -57,9 +57,14 @@ def test_a_baseline_of_100_and_150_on_two_days_is_a_streak_of_two() -> None:
         "window_start": "2026-03-04T00:00:00Z", "window_end": "2026-03-05T00:00:00Z", "period": None,
         "current_nanousd": 1_500_000_000, "expected_nanousd": 1_000_000_000, "deviation_pct": 50,
         "threshold_pct": 40, "breach_count": 2, "streak_start": "2026-03-03T00:00:00Z",
-        "episode_id": "ep_9b7ce3f967233183", "derived_cause": "UNKNOWN", "cause_evidence": None,
+        "episode_id": "ep_9b7ce3f967233183", "derived_cause": "UNKNOWN",
+        "cause_evidence": {
+            "requests": 1, "retry_requests": 0, "input_tokens": 3, "baseline_requests": 13,
+            "baseline_retry_requests": 0, "baseline_input_tokens": 39, "baseline_days": 13, "feature_tag": None,
+            "feature_nanousd": None, "baseline_feature_nanousd": None, "tagged_nanousd": 0, "baseline_tagged_nanousd": 0,
+        },
         "unpriced_requests": 0, "restated": False, "tenant_episode_id": None, "metadata": {},
-        "rules": {"profile": "reference", "changed": {}}, "budget": None, "status": "final", "revision": 31,
+        "rules": {"profile": "reference", "version": 1, "changed": {}}, "budget": None, "status": "final", "revision": 31,
     }  # fmt: skip
     (fact,) = outcome.facts
     assert fact["current_value_cents"] == 150
@@ -129,11 +134,11 @@ def test_user_lines_name_the_tenants_episode_of_the_window() -> None:
 def test_a_revision_counts_thirty_days_of_the_tenant_and_whether_it_is_closed() -> None:
     log = days({"2026-02-02": "0", "2026-02-03": "0", "2026-03-02": "1250", "2026-03-04": "9999"})
     log += days({"2026-03-04": "1"}, tenant_id="globex")
-    (open_line,) = evaluate(log).anomalies
+    (open_line,) = evaluate(log).facts
     assert (open_line["status"], open_line["revision"]) == ("provisional", 6)  # 3 February … 4 March
-    (closed,) = evaluate(log, close_all=True).anomalies
+    (closed,) = evaluate(log, close_all=True).facts
     assert (closed["status"], closed["revision"]) == ("final", 7)
-    (idle,) = evaluate(log, closed_through={0: MARCH_4}).anomalies
+    (idle,) = evaluate(log, closed_through={0: MARCH_4}).facts
     assert idle == closed
 
 

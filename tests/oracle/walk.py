@@ -1,7 +1,8 @@
 """One partition's log, record by record: fates, watermark, closes (CONTRACT §1 - §3).
 
 Invariant: every record ends as exactly one of dead, forwarded, late, duplicate, accepted.
-The floor of CONTRACT §3 stands at the oldest open day: a record of a closed day is late, never restated.
+A record of a closed day is restated: accepted, with a line in the late records. Identities are kept for ever here;
+the floor, if one is given, lies a number of days before the watermark's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ def no_prices(record: Mapping[str, Any]) -> int | str:
 
 @dataclass(frozen=True)
 class Judged:
-    """A record and its fate; `reason` is that of a dead or late one."""
+    """A record and its fate; whatever has a `late_reason` has a line in the late records, accepted ones `restated`."""
 
     partition: int
     offset: int
@@ -42,12 +43,27 @@ class Judged:
     cost_nanousd: int | None = None
     unpriced_reason: str | None = None
 
+    @property
+    def counted(self) -> Record | None:
+        """The record, if it is accepted."""
+        return self.record if self.fate == "accepted" else None
+
 
 @dataclass(frozen=True)
 class Closed:
     """Between two records every day up to and with *through* was closed."""
 
     through: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Before the record at *offset* (None: after the last) settings became known."""
+
+    offset: int | None
+
+
+Step = Judged | Closed | Learned
 
 
 @dataclass
@@ -58,14 +74,21 @@ class Walk:
     partitions: int
     price: Price = no_prices
     now_us: int | None = None
+    dedup_days: int = HORIZON_DAYS
+    learns_at: Sequence[int] = ()
     watermark_us: int | None = None
     last_append_us: int | None = None
     closed_through: int | None = None
     seen: dict[tuple[str, str, str, int], Record] = field(default_factory=dict)
 
-    def steps(self, log: Sequence[LogRecord]) -> Iterator[Judged | Closed]:
-        """Yield what happens, in order, for the records of this partition."""
+    def steps(self, log: Sequence[LogRecord]) -> Iterator[Step]:
+        """Yield what happens, in order, for the records of this partition; `learns_at` are offsets, in order."""
+        due = list(self.learns_at)
         for entry in log:
+            assert entry.offset is not None
+            if due and due[0] <= entry.offset:
+                due = [offset for offset in due if offset > entry.offset]
+                yield Learned(entry.offset)
             record = _readable(entry, self.now_us)
             if isinstance(record, Bad):
                 yield self._judged(entry, "dead", bad=record)
@@ -77,6 +100,8 @@ class Walk:
                 yield self._at_home(entry, record)
                 self._advance(record.occurred_us - WATERMARK_LAG_US)
                 yield from self._close_due()
+        if due:
+            yield Learned(None)
 
     def close(self, through: int) -> Iterator[Closed]:
         """Close further days, as an idle worker or the end of a replay does."""
@@ -101,15 +126,18 @@ class Walk:
 
     def _at_home(self, entry: LogRecord, record: Record) -> Judged:
         cost, why = self._cost(record)
-        if self.closed_through is not None and record.day <= self.closed_through:
-            reason = "dedup_unknown"
-            if self.watermark_us is not None and record.day < self.watermark_us // DAY_US - HORIZON_DAYS:
-                reason = "too_old"
+        closed = self.closed_through is not None and record.day <= self.closed_through
+        age = 0 if self.watermark_us is None else self.watermark_us // DAY_US - record.day
+        if closed and age > min(HORIZON_DAYS, self.dedup_days):
+            reason = "too_old" if age > HORIZON_DAYS else "dedup_unknown"
             return self._judged(entry, "late", record=record, late_reason=reason, cost_nanousd=cost)
         first = self.seen.setdefault(record.identity, record)
         if first is not record:
             return self._judged(entry, "duplicate", record=record, conflicting=first != record)
-        return self._judged(entry, "accepted", record=record, cost_nanousd=cost, unpriced_reason=why)
+        why_late = "restated" if closed else None
+        return self._judged(
+            entry, "accepted", record=record, late_reason=why_late, cost_nanousd=cost, unpriced_reason=why
+        )
 
     def _cost(self, record: Record) -> tuple[int | None, str | None]:
         answer = self.price(asdict(record)) if record.given_nanousd is None else record.given_nanousd
