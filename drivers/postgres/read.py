@@ -141,7 +141,7 @@ def _snapshot_line(row: RowMapping) -> SnapshotLine:
         tenant_id=row["tenant_id"],
         entity_type=row["entity_type"],
         entity_id=row["entity_id"],
-        window=row["window"],
+        window=row["window_kind"],
         start=row["window_start"].astimezone(UTC),
         requests=row["requests"],
         unpriced_requests=row["unpriced_requests"],
@@ -166,7 +166,7 @@ _TOTALS = """
 SELECT (window_start AT TIME ZONE 'UTC')::date AS day, tenant_id, requests, unpriced_requests, input_tokens,
        cached_input_tokens, output_tokens, cost_nanousd, status
 FROM snapshot_lines
-WHERE "window" = 'day' AND entity_type = 'tenant'
+WHERE window_kind = 'day' AND entity_type = 'tenant'
 ORDER BY day, tenant_id
 """
 
@@ -175,5 +175,5 @@ SELECT anomaly_id, revision, tenant_id, status, line FROM anomalies_current ORDE
 """
 
 _SNAPSHOTS = """
-SELECT * FROM snapshot_lines ORDER BY tenant_id, window_start, entity_type, entity_id, "window"
+SELECT * FROM snapshot_lines ORDER BY tenant_id, window_start, entity_type, entity_id, window_kind
 """

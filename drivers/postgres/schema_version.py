@@ -5,9 +5,9 @@ from __future__ import annotations
 from drivers.postgres.connections import Raw
 from engines.core.errors import SettingsError
 
-OLDEST = 2
+OLDEST = 3
 """The oldest revision this code works with: a deployment may run old and new code during an upgrade."""
-NEWEST = 2
+NEWEST = 3
 """The newest revision this code knows."""
 
 _READ = "SELECT version_num FROM alembic_version"
