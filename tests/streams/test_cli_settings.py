@@ -1,0 +1,303 @@
+"""``outlay rules``, ``budgets`` and ``tags`` on a real PostgreSQL."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from drivers.kafka.murmur2 import partition_of
+from drivers.postgres.connections import libpq_url
+from drivers.postgres.migrate import migrate
+from drivers.postgres.store import PostgresStore
+from engines.core.model import Batch, LogBounds, TopicPartition
+from engines.core.time import US_PER_DAY, US_PER_SECOND, format_instant, parse_instant
+from streams.cli.settings_shared import now_us
+from tests.streams.commands import Ran, run
+
+PARTITIONS = 12
+LOG = LogBounds(0, 0, "cluster", "topic", PARTITIONS)
+Outlay = Callable[..., Ran]
+
+
+def aside(work: Any) -> Any:
+    """Return what the coroutine *work* returns; Alembic and asyncpg get a loop of their own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("OUTLAY_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def outlay(database_url: str, bare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Outlay:
+    """Runs commands on a database of this test's own."""
+    del bare
+    aside(migrate(database_url))
+    monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url)
+    return lambda *arguments: run(capfd, *arguments)
+
+
+def listed(ran: Ran) -> list[dict[str, Any]]:
+    assert ran.code == 0, ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)
+    return found
+
+
+def rule(ran: Ran, name: str) -> dict[str, Any]:
+    (found,) = (one for one in listed(ran) if one["name"] == name)
+    return found
+
+
+async def closed_through(url: str, tenant_id: str, day: int) -> None:
+    """Let the home partition of *tenant_id* have closed *day*."""
+    store = PostgresStore(url)
+    claimed = await store.claim(TopicPartition("costs", partition_of(tenant_id.encode(), PARTITIONS)), LOG)
+    moved = replace(
+        claimed,
+        version=claimed.version + 1,
+        released=False,
+        closed_through=day,
+        watermark_us=(day + 1) * US_PER_DAY,
+    )
+    assert await store.commit(Batch(claimed.epoch, claimed.version, moved))
+    await store.close()
+
+
+def test_a_budget_is_set_listed_changed_and_removed(outlay: Outlay) -> None:
+    daily = outlay("budgets", "set", "--tenant", "acme", "--type", "tenant", "--daily-usd", "250")
+    assert daily.code == 0
+    assert daily.out.startswith("budget of acme: $250.00 a day, no limit a month, warns at 80 %\nin force from 2")
+    of_feature = ("--tenant", "acme", "--type", "feature", "--entity", "triage")
+    assert outlay("budgets", "set", *of_feature, "--monthly-cents", "9900", "--warn", "90").code == 0
+    table = outlay("budgets", "list").out.splitlines()
+    assert [line.split()[:3] for line in table] == [
+        ["tenant", "type", "entity"],
+        ["acme", "feature", "triage"],
+        ["acme", "tenant", "acme"],
+    ]
+    feature, tenant = listed(outlay("budgets", "list", "--tenant", "acme", "--json"))
+    assert (feature["monthly_limit_cents"], feature["daily_limit_cents"], feature["warn_threshold_pct"]) == (
+        9900,
+        None,
+        90,
+    )
+    assert (tenant["daily_limit_cents"], tenant["entity_id"], tenant["in_force"]) == (25_000, "acme", True)
+    removed = outlay("budgets", "remove", *of_feature)
+    assert removed.out.startswith("budget of acme, feature triage: removed\nin force from 2")
+    assert [one["budget_type"] for one in listed(outlay("budgets", "list", "--json"))] == ["tenant"]
+    again = outlay("budgets", "remove", *of_feature)
+    assert (again.code, "no budget of acme, feature triage" in again.err) == (2, True)
+
+
+def test_a_budget_that_is_to_come_is_told_and_takes_over_from_one_written_later(outlay: Outlay) -> None:
+    acme = ("--tenant", "acme", "--type", "tenant")
+    future = outlay("budgets", "set", *acme, "--daily-usd", "7", "--effective-from", "2999-01-01T00:00:00Z")
+    assert "in force from 2999-01-01T00:00:00Z" in future.out
+    now = outlay("budgets", "set", *acme, "--daily-usd", "5")
+    assert "from 2999-01-01T00:00:00Z another row takes over: budget of acme: $7.00 a day" in now.out
+    shown = outlay("budgets", "list").out
+    assert "$5.00" in shown.splitlines()[1]
+    assert "from 2999-01-01T00:00:00Z: budget of acme: $7.00 a day" in shown
+    told = [(one["daily_limit_cents"], one["in_force"]) for one in listed(outlay("budgets", "list", "--json"))]
+    assert told == [(500, True), (700, False)]
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("--type", "tenant"), "a budget needs a limit"),
+        (("--type", "tenant", "--daily-usd", "0"), "a budget needs a limit"),
+        (("--type", "feature", "--daily-usd", "1"), "--entity"),
+        (("--type", "tenant", "--entity", "other", "--daily-usd", "1"), "entity_id of a tenant's budget is"),
+        (("--type", "tenant", "--daily-usd", "0.001"), "finer than a cent"),
+        (("--type", "tenant", "--daily-usd", "-1"), "not an amount"),
+        (("--type", "tenant", "--daily-usd", "1e3"), "not an amount"),
+        (("--type", "tenant", "--monthly-usd", "1", "--monthly-cents", "1"), "exclude each other"),
+        (("--type", "tenant", "--daily-usd", "1", "--warn", "0"), "--warn"),
+        (("--type", "team", "--daily-usd", "1"), "--type"),
+        (("--type", "tenant", "--daily-usd", "1", "--effective-from", "tomorrow"), "--effective-from"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused(outlay: Outlay, arguments: tuple[str, ...], told: str) -> None:
+    ran = outlay("budgets", "set", "--tenant", "acme", *arguments)
+    assert ran.code == 2
+    assert told in " ".join(ran.err.split())
+    assert "Traceback" not in ran.err
+    assert listed(outlay("budgets", "list", "--json")) == []
+
+
+def test_dollars_are_read_exactly(outlay: Outlay) -> None:
+    limits = ("--daily-usd", "0.290", "--monthly-usd", "1234567.8")
+    assert outlay("budgets", "set", "--tenant", "acme", "--type", "user", "--entity", "ana", *limits).code == 0
+    (found,) = listed(outlay("budgets", "list", "--json"))
+    assert (found["daily_limit_cents"], found["monthly_limit_cents"]) == (29, 123_456_780)
+
+
+def test_rules_come_from_the_profile_until_rows_say_otherwise(outlay: Outlay) -> None:
+    everyone = outlay("rules", "list", "--json")
+    assert rule(everyone, "profile") == {
+        "name": "profile",
+        "value": "standard",
+        "row_of": None,
+        "effective_from": None,
+        "later": [],
+    }
+    assert rule(everyone, "excess_min_cents")["value"] == 500
+    assert outlay("rules", "set", "profile", "reference").code == 0
+    assert outlay("rules", "set", "spike_pct", "160").code == 0
+    own = outlay("rules", "set", "spike_pct", "180", "--tenant", "acme")
+    assert own.out.startswith("rule spike_pct of acme: 180\nin force from 2")
+    everyone, acme = outlay("rules", "list", "--json"), outlay("rules", "list", "--tenant", "acme", "--json")
+    assert (rule(everyone, "spike_pct")["value"], rule(everyone, "spike_pct")["row_of"]) == (160, "*")
+    assert (rule(acme, "spike_pct")["value"], rule(acme, "spike_pct")["row_of"]) == (180, "acme")
+    assert (rule(acme, "excess_min_cents")["value"], rule(acme, "profile")["row_of"]) == (0, "*")
+    table = outlay("rules", "list", "--tenant", "acme").out
+    lines = {line.split()[0]: " ".join(line.split()[1:5]) for line in table.splitlines()}
+    assert lines["spike_pct"] == "180 row of acme"
+    assert lines["profile"] == "reference every tenant's row"
+    assert lines["drift_pct"] == "125 profile reference -"
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("spike_pc", "150"), "name is no rule; spike_pct?"),
+        (("spike_pct", "1.5"), "value is not an integer (it is '1.5')"),
+        (("spike_pct", "40"), "value is not between 100 and 1000000 (it is 40)"),
+        (("profile", "strict"), "value is not standard or reference"),
+        (("feature_tags", "closed"), "value is not open or registered"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(outlay: Outlay, arguments: tuple[str, str], told: str) -> None:
+    ran = outlay("rules", "set", *arguments)
+    assert ran.code == 2
+    assert told in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_what_goes_by_the_time_of_records_is_in_force_a_little_later(outlay: Outlay) -> None:
+    before = now_us()
+    tag = outlay("tags", "set", "triage", "--tenant", "acme")
+    mode = outlay("rules", "set", "feature_tags", "registered")
+    for ran in (tag, mode):
+        assert ran.code == 0
+        since = parse_instant(ran.out.split("in force from ")[1].split(": ")[0])
+        assert before + 30 * US_PER_SECOND <= since < before + 90 * US_PER_SECOND
+        assert "records that occur then or later" in ran.out
+    assert [one["in_force"] for one in listed(outlay("tags", "list", "--json"))] == [False]
+    assert rule(outlay("rules", "list", "--json"), "feature_tags")["value"] == "open"
+    assert "registered" in outlay("rules", "list").out.splitlines()[-1]
+
+
+def test_a_tag_is_registered_renamed_deactivated_and_active_again(outlay: Outlay) -> None:
+    def states() -> list[tuple[str, str, bool]]:
+        found = listed(outlay("tags", "list", "--tenant", "acme", "--json"))
+        return [(one["tag"], one["display_name"], one["is_active"]) for one in found]
+
+    acme = ("--tenant", "acme", "--effective-from", "2026-01-01T00:00:00Z")
+    assert outlay("tags", "set", "triage", *acme).code == 0
+    assert states() == [("triage", "triage", True)]
+    assert outlay("tags", "set", "triage", *acme, "--display-name", "Ticket triage").code == 0
+    inactive = outlay("tags", "deactivate", "triage", *acme)
+    assert "inactive, its records are unclassified" in inactive.out
+    assert states() == [("triage", "Ticket triage", False)]
+    assert "inactive" in outlay("tags", "list").out
+    assert outlay("tags", "set", "triage", *acme).code == 0
+    assert states() == [("triage", "Ticket triage", True)]
+    unknown = outlay("tags", "deactivate", "drafting", *acme)
+    assert (unknown.code, "outlay tags set drafting --tenant acme" in unknown.err) == (2, True)
+
+
+def test_what_is_decided_is_not_changed_and_the_refusal_says_from_when_on(outlay: Outlay, database_url: str) -> None:
+    today = now_us() // US_PER_DAY
+    aside(closed_through(database_url, "acme", today - 1))
+    yesterday, start = format_instant(now_us() - US_PER_DAY), format_instant(today * US_PER_DAY)
+    budget = ("budgets", "set", "--tenant", "acme", "--type", "tenant", "--daily-usd", "5", "--effective-from")
+    for refused in (
+        outlay(*budget, yesterday),
+        outlay("rules", "set", "spike_pct", "150", "--effective-from", yesterday),
+        outlay("tags", "set", "triage", "--tenant", "acme", "--effective-from", start),
+    ):
+        assert refused.code == 2
+        assert "the earliest time is 2" in refused.err
+    assert outlay(*budget, start).code == 0
+    assert outlay("rules", "set", "spike_pct", "150").code == 0
+    assert outlay("tags", "set", "triage", "--tenant", "acme").code == 0
+
+
+def test_a_rule_for_all_is_in_every_database_and_a_tenants_in_that_of_its_home(
+    outlay: Outlay, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, _, name = database_url.rpartition("/")
+    second = f"{name}_second"
+    aside(_execute(database_url, f"CREATE DATABASE {second}"))
+    urls = [database_url, f"{base}/{second}"]
+    try:
+        aside(migrate(urls[1]))
+        monkeypatch.delenv("OUTLAY_DATABASE_URL")
+        monkeypatch.setenv("OUTLAY_DATABASE_URLS", ",".join(urls))
+        unknown = outlay("rules", "set", "spike_pct", "150", "--tenant", "acme")
+        assert (unknown.code, "start `outlay worker` first" in unknown.err) == (2, True)
+        homes = {tenant: partition_of(tenant.encode(), PARTITIONS) % 2 for tenant in ("a", "b", "c", "d")}
+        assert set(homes.values()) == {0, 1}
+        for tenant, home in homes.items():
+            aside(closed_through(urls[home], tenant, 0))
+        assert outlay("rules", "set", "spike_pct", "160").code == 0
+        for tenant in homes:
+            assert outlay("rules", "set", "spike_pct", "170", "--tenant", tenant).code == 0
+        held = [aside(_tenants(url)) for url in urls]
+        assert held == [["*", *(tenant for tenant, home in homes.items() if home == number)] for number in range(2)]
+        assert rule(outlay("rules", "list", "--tenant", "b", "--json"), "spike_pct")["value"] == 170
+        assert rule(outlay("rules", "list", "--json"), "spike_pct")["value"] == 160
+        early = outlay("rules", "set", "spike_pct", "150", "--effective-from", "1970-01-01T00:00:00Z")
+        assert (early.code, "the earliest time is 1970-01-02" in early.err) == (2, True)
+        assert [aside(_tenants(url)) for url in urls] == held
+    finally:
+        aside(_execute(database_url, f"DROP DATABASE {second} WITH (FORCE)"))
+
+
+def test_a_database_without_tables_says_what_to_do(
+    database_url: str, bare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    del bare
+    monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url)
+    for command in (("rules", "list"), ("tags", "list"), ("budgets", "list"), ("rules", "set", "spike_pct", "150")):
+        ran = run(capfd, *command)
+        assert (ran.code, "run `outlay migrate`" in ran.err) == (2, True)
+
+
+def test_nothing_set_is_said(outlay: Outlay) -> None:
+    assert "outlay budgets set" in outlay("budgets", "list").out
+    assert "outlay tags set" in outlay("tags", "list").out
+
+
+@pytest.mark.parametrize(
+    "family, commands", [("rules", "set list"), ("budgets", "set list remove"), ("tags", "set list deactivate")]
+)
+def test_every_command_shows_examples(capfd: pytest.CaptureFixture[str], family: str, commands: str) -> None:
+    for command in commands.split():
+        shown = run(capfd, family, command, "--help").out
+        assert f"\n    outlay {family} {command}" in shown
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(libpq_url(url))
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def _tenants(url: str) -> list[str]:
+    connection = await asyncpg.connect(libpq_url(url))
+    found = await connection.fetch("SELECT tenant_id FROM settings ORDER BY seq")
+    await connection.close()
+    return [tenant for (tenant,) in found]
