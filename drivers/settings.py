@@ -46,6 +46,8 @@ class Settings(BaseSettings):
         database_*_timeout_s: see ``drivers.postgres.connections.PostgresLimits``.
         database_synchronous_commit: ``off`` is safe: a lost commit is replayed, its position is lost with it.
         rules: profile of the cost rules to start with.
+        retention_days: how long snapshots and anomalies stay, in days before today or, where data is older, before the
+            watermark furthest behind; 0: for ever. Never fewer than 50.
         settings_poll_s: how often to look for new settings rows where no notification comes through.
         metrics_host, metrics_port: where ``/metrics`` answers; port 0 turns it off.
         chunk_records … dead_letter_ratio: see ``streams.limits.ShellLimits``.
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     database_synchronous_commit: Literal["on", "off"] = "on"
 
     rules: Literal["standard", "reference"] = "standard"
+    retention_days: Annotated[int, Field(ge=0, le=1_000_000)] = 400
     settings_poll_s: _Seconds = 5.0
 
     metrics_host: _Text = "127.0.0.1"

@@ -20,6 +20,7 @@ from drivers.kafka.publisher import KafkaPublisher
 from drivers.metrics import PartitionCollector, served
 from drivers.postgres.connections import PostgresLimits
 from drivers.postgres.operator import PositionTable
+from drivers.postgres.retention import Retention
 from drivers.postgres.settings_head import SettingsHead
 from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
@@ -27,10 +28,9 @@ from drivers.prices import Prices
 from drivers.settings import Settings
 from drivers.sharding import store_for
 from engines.core.errors import Halt, SettingsError
-from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
-from engines.cost.rules import PROFILES, ProfileName
-from streams import stopping
+from engines.cost.rules import PROFILES, ProfileName, Rules
+from streams import retention, stopping
 from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
@@ -114,6 +114,12 @@ async def settings_home(settings: Settings) -> AsyncIterator[SettingsHome]:
         yield SettingsHome(tables, positions, SystemClock(), partition_of)
 
 
+def retentions(settings: Settings) -> list[Retention]:
+    """Return what drops the time partitions that nothing needs any more, of each database."""
+    limits = postgres_limits(settings)
+    return [Retention(url, limits, SystemClock(), settings.retention_days) for url in settings.databases]
+
+
 class Worker:
     """One worker: a member of the group, the shell behind it, and what they stand on."""
 
@@ -185,6 +191,8 @@ class Worker:
                 stopping.ended, asyncio.ensure_future(readings.follow(_LOG_ENDS_EVERY_S, asyncio.sleep))
             )
             if await stopping.unless(stop, self.check()):
+                sweeping = retention.follow(retentions(self._settings), asyncio.sleep)
+                held.push_async_callback(stopping.ended, asyncio.ensure_future(sweeping))
                 await self._work(stop)
 
     async def _work(self, stop: asyncio.Event) -> None:

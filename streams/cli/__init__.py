@@ -18,6 +18,7 @@ from streams.cli import (
     positions,
     publish,
     replay,
+    retention,
     settings_budgets,
     settings_rules,
     settings_tags,
@@ -47,6 +48,7 @@ app.add_typer(settings_budgets.budgets, name="budgets")
 app.add_typer(settings_tags.tags, name="tags")
 app.command()(publish.publish)
 app.command()(replay.replay)
+app.command()(retention.retention)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,10 +14,18 @@ def _topics() -> None:
     """The topics on the broker."""
 
 
-def migrate() -> None:
+def migrate(
+    *,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First empty all state: workers read the log from its start again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
     """Create or update the tables in every database of OUTLAY_DATABASE_URL(S).
 
-    Harmless when there is nothing to do; may run while workers do.
+    Harmless when there is nothing to do; may run while workers do. Where state of an earlier version cannot be carried
+    over it says so and changes nothing; --rebuild then empties positions, state, totals and anomalies (not the budgets,
+    tags and rules), for which workers must be stopped. What the log no longer holds is not counted again.
     """
     from drivers import settings
     from drivers.postgres import migrate as migrations
@@ -25,8 +33,10 @@ def migrate() -> None:
     from streams.cli import once
 
     databases = settings.load().databases
+    if rebuild and not yes:
+        typer.confirm("Empty all state and read the log from its start again?", abort=True)
     for number, url in enumerate(databases):
-        once.run(migrations.migrate(url))
+        once.run(migrations.migrate(url, rebuild=rebuild))
         name = "the database" if len(databases) == 1 else f"database {number}"
         print(f"{name} is at revision {NEWEST:04d}")
 

@@ -104,7 +104,8 @@ def _settings() -> None:
 def _functions(connection: sa.Connection) -> None:
     schema = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
     script = (HERE / "v0002_partitions.sql").read_text("utf-8").replace("{schema}", str(schema))
-    connection.exec_driver_sql(script)
+    for function in re.split(r"^;$", script, flags=re.MULTILINE):
+        connection.exec_driver_sql(function)
     op.execute(sa.text(f"CREATE TABLE pages_timeless PARTITION OF pages FOR VALUES FROM (0) TO (1) WITH ({LEDGERS})"))
 
 

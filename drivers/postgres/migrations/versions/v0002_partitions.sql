@@ -45,3 +45,22 @@ BEGIN
                    parent, child, lower_bound, upper_bound);
 END
 $$
+;
+
+-- Drops the time partition of table parent that begins on day first, and refuses while a worker may need it. Waits only
+-- a moment for those that use the table, as others wait behind it.
+CREATE FUNCTION drop_partition(parent text, first date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '300ms' SET search_path = {schema}, pg_temp
+AS $$
+DECLARE
+    weekly boolean := parent IN ('pages', 'id_blocks');
+    last date := CASE WHEN weekly THEN first + 7 ELSE (first + interval '1 month')::date END;
+    needed_from date := (SELECT date '1970-01-01' + (min(watermark_us) / 86400000000)::int FROM positions)
+                        - CASE parent WHEN 'id_blocks' THEN 36 ELSE 50 END;
+BEGIN
+    IF parent NOT IN ('pages', 'id_blocks', 'snapshots', 'anomalies') OR needed_from IS NULL OR last > needed_from THEN
+        RAISE EXCEPTION 'the partition of % from % on is needed', parent, first USING ERRCODE = 'object_in_use';
+    END IF;
+    EXECUTE format('DROP TABLE %I', parent || '_' || to_char(first, 'YYYYMMDD'));
+END
+$$
