@@ -12,7 +12,7 @@ from functools import partial
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
-from engines.core.model import Effects, TopicPartition
+from engines.core.model import Context, Effects, TopicPartition
 from engines.core.ports import Domain, Event, Pages
 from engines.cost.anomalies import FACTS_TOPIC, Rules
 from engines.cost.domain import TOPIC, CostDomain
@@ -95,9 +95,9 @@ class _Poisoned(CostDomain):
         super().__init__(_NoPrices(), Rules(STANDARD))
         self._poison = frozenset(poison)
 
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold *events*, and fail when one of them is poison."""
-        effects = super().fold(pages, events)
+        effects = super().fold(pages, events, context)
         if any(event.id in self._poison for of_tenant in events.values() for event in of_tenant):
             raise ValueError("poison")
         return effects

@@ -10,7 +10,7 @@ from typing import cast
 from drivers.memory.publisher import MemoryPublisher
 from drivers.memory.store import MemoryStore
 from engines.core.errors import DataRefused
-from engines.core.model import Batch, Chunk, Effects, Position, TopicPartition
+from engines.core.model import Batch, Chunk, Context, Effects, Position, TopicPartition
 from engines.core.ports import Domain, Event, Pages
 from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
@@ -153,8 +153,8 @@ class Buggy(CostDomain):
         """How many records were in each fold that failed."""
         self._bug = bug
 
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
-        effects = super().fold(pages, events)
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
+        effects = super().fold(pages, events, context)
         of_all = [event for of_tenant in events.values() for event in of_tenant]
         if any(event.id in self.killers for event in of_all):
             self.failed_with.append(len(of_all))

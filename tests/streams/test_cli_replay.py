@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from drivers.prices import Prices
-from engines.core.model import Effects
+from engines.core.model import Context, Effects
 from engines.core.ports import Event, Pages
 from engines.core.time import US_PER_DAY, US_PER_HOUR, format_instant, parse_instant
 from engines.cost.anomalies import Rules
@@ -287,11 +287,11 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capfd: pytest.Ca
 class _Faulty(CostDomain):
     """Cannot fold one event."""
 
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold, unless the event is there."""
         if any(one.id == "e1234" for of_tenant in events.values() for one in of_tenant):
             raise ZeroDivisionError("the fold has a bug")
-        return super().fold(pages, events)
+        return super().fold(pages, events, context)
 
 
 @pytest.mark.parametrize("partitions", [1, 3])

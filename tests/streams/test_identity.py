@@ -54,9 +54,60 @@ def test_a_block_from_the_store_is_as_good_as_a_chunk() -> None:
     assert index.known(3, []) == {}
 
 
-def test_days_are_forgotten_through_the_one_that_closed() -> None:
+def index_of(*days: int, closed_through: int | None = None) -> Identities:
+    """Return an index that knows one, two, … ids of *days*."""
     index = Identities()
-    for day in range(5):
-        index.add(day, b"".join(numbered(0, 1)))
-    index.drop_through(2)
-    assert [day for day in range(5) if index.known(day, numbered(0, 1))] == [3, 4]
+    for n, day in enumerate(days, 1):
+        index.add(day, b"".join(numbered(0, n)))
+    if closed_through is not None:
+        index.close_through(closed_through)
+    return index
+
+
+def test_open_days_are_known_whether_they_hold_any_or_not() -> None:
+    assert Identities().unknown([1, 2]) == []
+    assert Identities(closed_through=1).unknown([1, 2]) == [1]
+
+
+def test_a_day_that_closes_stays_known() -> None:
+    index = index_of(1, 3, closed_through=2)
+    assert index.unknown([1, 2, 3, 4]) == [2]
+    assert index.closed_ids == 1
+    assert index.known(1, numbered(0, 1)) == {0: 0}
+
+
+def test_a_day_of_which_the_store_has_nothing_is_known_once_it_was_asked() -> None:
+    index = Identities(closed_through=5)
+    index.load_day(3, [])
+    index.load_day(4, [IdBlock(4, n, b"".join(numbered(n, n + 1))) for n in range(2)])
+    assert index.unknown([3, 4, 5]) == [5]
+    assert index.known(3, numbered(0, 3)) == {}
+    assert index.known(4, numbered(0, 3)) == {0: 0, 1: 1}
+    assert index.closed_ids == 2
+
+
+def test_closed_days_beyond_the_bound_are_dropped_the_longest_unused_first() -> None:
+    index = index_of(1, 2, 3, 4, closed_through=3)  # of one, two and three ids
+    index.known(1, numbered(0, 1))
+    index.trim(4, None, ())
+    assert index.unknown(range(5)) == [0, 2]
+    assert index.closed_ids == 4
+    index.add(1, b"".join(numbered(7, 9)))
+    index.trim(4, None, ())
+    assert index.unknown(range(5)) == [0, 2, 3]
+    assert (index.closed_ids, index.known(4, numbered(0, 1))) == (3, {0: 0})
+
+
+def test_days_that_nobody_asks_for_any_more_are_dropped_whatever_the_bound() -> None:
+    index = index_of(1, 2, 3, closed_through=2)
+    index.trim(100, 2, ())
+    assert index.unknown([1, 2, 3]) == [1]
+    index.trim(100, 9, ())
+    assert index.unknown([1, 2, 3]) == [1, 2], "an open day stays"
+    assert index.closed_ids == 0
+
+
+def test_days_that_the_store_does_not_have_yet_are_never_dropped() -> None:
+    index = index_of(1, 2, 3, closed_through=3)
+    index.trim(0, 9, {2})
+    assert index.unknown([1, 2, 3]) == [1, 3]

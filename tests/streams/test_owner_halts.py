@@ -8,7 +8,7 @@ import pytest
 
 from drivers.memory.store import MemoryStore
 from engines.core.errors import DataRefused
-from engines.core.model import Batch, Effects
+from engines.core.model import Batch, Context, Effects
 from engines.core.ports import Pages
 from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
@@ -41,8 +41,8 @@ class RefusesRowsAlone(MemoryStore):
 class CannotClose(CostDomain):
     """The rules with a bug in the close of a day."""
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str]) -> Effects:
-        raise ZeroDivisionError(f"{pages} {day} {tenants}")
+    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+        raise ZeroDivisionError(f"{pages} {day} {tenants} {context}")
 
 
 async def test_more_dead_letters_than_the_limit_halt_the_worker() -> None:
