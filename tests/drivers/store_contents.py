@@ -22,6 +22,16 @@ class ContentsContract(StoreTests):
         assert await store.stale_pages(TP, 10) == [(one, 20)]
         assert await store.stale_pages(TP, 20) == []
 
+    async def test_every_part_of_a_page_is_loaded_whatever_part_is_asked_for(self, store: Store) -> None:
+        page, other = PageKey("t", "cost.day", 24), PageKey("t", "cost.day", 48)
+        parts = {page._replace(page=n): b"%d" % n for n in (0, 1, 7, 1000)} | {other._replace(page=2): b"other"}
+        ledger = {PageKey("t", "cost.tenant", 0, n): b"ledger %d" % n for n in (0, 3)}
+        beside = [(page._replace(tenant_id="t2"), b""), (page._replace(kind="cost.hour"), b"")]
+        claimed = await store.claim(TP, LOG)
+        assert await store.commit(batch(claimed, pages=[*parts.items(), *ledger.items(), *beside]))
+        asked = [page, page._replace(page=1), other, PageKey("t", "cost.tenant", 0), PageKey("no", "cost.day", 24)]
+        assert await store.load_pages(TP, asked) == parts | ledger
+
     async def test_of_a_page_given_twice_the_last_counts(self, store: Store) -> None:
         key = PageKey("t", "cost.day", 24)
         claimed = await store.claim(TP, LOG)
@@ -90,6 +100,9 @@ class ContentsContract(StoreTests):
         assert await store.load_ids(TP, None) == [blocks[2], blocks[1], later, blocks[0]]
         assert await store.load_ids(TP, 20_000) == [blocks[1], later, blocks[0]]
         assert await store.load_ids(TP, 20_002) == []
+        assert await store.load_ids(TP, 20_000, 20_000) == [blocks[1], later]
+        assert await store.load_ids(TP, None, 19_999) == [blocks[2]]
+        assert await store.load_ids(TP, 20_001, 20_000) == []
 
     async def test_no_identity_is_lost_when_an_operator_set_the_position_back(self, store: Store) -> None:
         claimed = await store.claim(TP, LOG)

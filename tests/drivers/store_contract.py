@@ -11,10 +11,11 @@ from engines.core.model import Attempt, Batch, IdBlock, PageKey, Position, Topic
 from engines.core.ports import Store
 from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_contents import ContentsContract
+from tests.drivers.store_settings import SettingsContract
 from tests.drivers.store_subject import LOG, TP, Subject, batch, message, moved
 
 
-class StoreContract(ContentsContract):
+class StoreContract(ContentsContract, SettingsContract):
     """The whole suite."""
 
     # ------------------------------------------------------------ claims
@@ -30,6 +31,7 @@ class StoreContract(ContentsContract):
         assert await store.read_position(TP) is None
         assert await store.load_pages(TP, [PageKey("t", "cost.day", 0)]) == {}
         assert await store.load_ids(TP, None) == []
+        assert await store.load_settings(TP, 0) == []
         assert await store.load_outbox(TP, 0, 10) == []
         assert await store.stale_pages(TP, -1) == []
 
@@ -120,6 +122,7 @@ class StoreContract(ContentsContract):
             outbox_seq=9,
             published=7,
             projected=8,
+            settings_seq=2**40,
             released=True,
             attempt=Attempt(40, 625, 5040, 2),
             counts={"accepted": 2**70, "unpriced_nanousd": -(2**64), "naïve": 1},

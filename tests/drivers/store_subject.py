@@ -1,6 +1,6 @@
 """A store under test, and the small things that its contract and other tests are told in."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,12 @@ RowKey = tuple[object, ...]
 
 @dataclass
 class Subject:
-    """A store under test, and a way to look at its projections: (partition, key…) → values after partition."""
+    """A store under test, what looks at its projections ((partition, key…) → values after partition), and what appends
+    (kind, tenant_id, effective_us, body) as settings rows."""
 
     store: Store
     rows: Callable[[str], Awaitable[dict[RowKey, tuple[Any, ...]]]]
+    append: Callable[[Sequence[tuple[str, str, int | None, bytes]]], Awaitable[list[int]]]
 
 
 def moved(position: Position, **changes: Any) -> Position:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,17 @@ from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_contract import StoreContract
 from tests.drivers.store_subject import LOG, TP, Subject, batch, message, moved
 
+READS = (
+    "read_position",
+    "load_pages",
+    "load_ids",
+    "load_settings",
+    "stale_pages",
+    "load_outbox",
+    "page_tenants",
+    "first_bucket",
+)
+
 
 class TestMemoryStore(StoreContract):
     @pytest.fixture
@@ -18,7 +30,10 @@ class TestMemoryStore(StoreContract):
         async def rows(table: str) -> dict[RowKey, RowValues]:
             return store.rows(table)
 
-        return Subject(store, rows)
+        async def append(rows: Sequence[tuple[str, str, int | None, bytes]]) -> list[int]:
+            return store.append_settings(rows)
+
+        return Subject(store, rows, append)
 
 
 async def test_a_restored_store_is_as_it_was_and_knows_nothing_newer() -> None:
@@ -27,6 +42,7 @@ async def test_a_restored_store_is_as_it_was_and_knows_nothing_newer() -> None:
     old, new = PageKey("old", "cost.day", 0), PageKey("new", "cost.day", 0)
     contents: dict[str, Any] = {"id_blocks": [IdBlock(1, 1, b"a")], "outbox": [message(1)], "rows": [snapshot()]}
     assert await store.commit(batch(claimed, pages=[(old, b"1")], **contents))
+    assert store.append_settings([("tag", "acme", 0, b"{}")]) == [1]
     backup = store.snapshot()
     newer: dict[str, Any] = {
         "id_blocks": [IdBlock(1, 2, b"b")],
@@ -36,9 +52,12 @@ async def test_a_restored_store_is_as_it_was_and_knows_nothing_newer() -> None:
     for _ in range(2):  # a backup can be restored more than once
         changes = {"published": 1, "next_offset": 7}
         assert await store.commit(batch(moved(claimed), changes, pages=[(old, b"2"), (new, b"2")], **newer))
+        assert store.append_settings([("tag", "acme", 0, b"{}")]) == [2]
         store.restore(backup)
+        assert [row.seq for row in await store.load_settings(TP, 0)] == [1]
         assert await store.read_position(TP) == moved(claimed)
         assert {key: page.body for key, page in store.pages[TP].items()} == {old: b"1"}
+        assert await store.load_pages(TP, [old, new]) == {old: b"1"}
         assert await store.page_tenants(TP, "cost.day", range(1), None, 10) == ["old"]
         assert await store.load_ids(TP, None) == [IdBlock(1, 1, b"a")]
         assert list(store.outbox[TP]) == [1]
@@ -67,9 +86,7 @@ async def test_effects_happen_between_the_two_suspensions() -> None:
     await store.load_outbox(TP, 0, 1)
     await store.page_tenants(TP, "cost.day", range(1), None, 1)
     await store.first_bucket(TP, "cost.day", range(1))
-    reads = ["read_position", "load_pages", "load_ids", "load_settings", "stale_pages", "load_outbox", "page_tenants"]
-    reads.append("first_bucket")
-    assert [name for name, _ in seen] == [f"{name}:{when}" for name in reads for when in ("before", "after")]
+    assert [name for name, _ in seen] == [f"{name}:{when}" for name in READS for when in ("before", "after")]
 
 
 async def test_a_commit_whose_reply_is_lost_has_happened() -> None:

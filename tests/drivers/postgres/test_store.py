@@ -1,9 +1,11 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from drivers.postgres.connections import Raw
+from drivers.postgres.connections import PostgresLimits, Raw
+from drivers.postgres.settings_writer import NewSetting, SettingsTable
 from drivers.postgres.store import PostgresStore
 from engines.core.tables import TABLES
 from tests.drivers.store_contract import StoreContract
@@ -14,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class TestPostgresStore(StoreContract):
     @pytest.fixture
-    def subject(self, postgres_store: PostgresStore, observer: Raw) -> Subject:
+    def subject(self, tables: str, postgres_store: PostgresStore, observer: Raw) -> Subject:
         async def rows(name: str) -> dict[RowKey, tuple[Any, ...]]:
             columns = ", ".join(["partition", *(column.name for column in TABLES[name].columns)])
             found = await observer.fetch(f"SELECT {columns} FROM {name}")
@@ -22,7 +24,14 @@ class TestPostgresStore(StoreContract):
             plain = [tuple(map(_plain, row)) for row in found]
             return {(partition, *values[:keys]): _with_text(name, values) for partition, *values in plain}
 
-        return Subject(postgres_store, rows)
+        async def append(rows: Sequence[tuple[str, str, int | None, bytes]]) -> list[int]:
+            table = SettingsTable(tables, PostgresLimits())
+            try:
+                return await table.append([NewSetting(*row) for row in rows], now_us=0)
+            finally:
+                await table.close()
+
+        return Subject(postgres_store, rows, append)
 
 
 def _plain(value: object) -> object:
