@@ -81,6 +81,7 @@ def month_of(day: int) -> int:
     return (calendar.year - 1970) * 12 + calendar.month - 1
 
 
+@lru_cache(maxsize=4096)
 def month_days(month: int) -> range:
     """Return the UTC days of a month."""
     first, after = (

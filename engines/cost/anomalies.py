@@ -7,20 +7,19 @@ Every value is a function of the tenant's records in the window and its baseline
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from engines.core.model import Outgoing, TableRow
+from engines.core.money import NANOUSD_PER_CENT
 from engines.core.tables import ANOMALIES
-from engines.core.time import US_PER_DAY, format_day, format_instant, parse_instant
-from engines.cost.rules import RULES_VERSION, AnomalyType, DerivedCause, Profile
+from engines.core.time import format_day, format_instant, parse_instant
+from engines.cost.finding import BUDGET, DAY_LEVEL, DRIFT, UNPRICED, Finding
 
 FACTS_TOPIC: Final = "cost-anomaly-facts"
 FACT_TYPE: Final = "cost-anomaly-fact"
 SOURCE: Final = "outlay/cost"
-NANOUSD_PER_CENT: Final = 10_000_000
 
 PROVISIONAL: Final = "provisional"
 FINAL: Final = "final"
@@ -57,99 +56,80 @@ def cut_pct(numerator: int, denominator: int) -> float:
     return (-hundredths if numerator < 0 else hundredths) / 100
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """By which rules a line was judged: the profile, and what was changed from it."""
+def line(
+    tenant_id: str, finding: Finding, status: str, revision: int, tenant_start: int | None, *, restated: bool
+) -> dict[str, object]:
+    """Return the anomaly line of *finding* (CONTRACT §5).
 
-    profile: Profile
-
-    def line(self) -> dict[str, object]:
-        """Return the ``rules`` member of an anomaly line."""
-        return {"profile": self.profile.name.value, "version": RULES_VERSION, "changed": {}}
-
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """An ABSOLUTE_SPIKE of one entity on one day, as it stands.
-
-    Attributes:
-        current: the day's total, nano-USD.
-        base, base_days: sum over active baseline days, and how many.
-        streak_start: first day of the run of breach days, *day* itself when it stands alone.
-        threshold_pct: of the line it crossed, in the unit of the deviation.
-        tenant_streak_start: of the tenant's own spike in the window, None when there is none.
-        records: the tenant's distinct records in D-29 … D.
-        newest_us: the tenant's greatest event time in the window.
-        closed: the day is closed; part of the revision.
+    Args:
+        tenant_start: the day the tenant's own episode of this kind began; None when it has none in the window.
+        restated: it was judged after its window's close.
     """
-
-    tenant_id: str
-    entity_type: str
-    entity_id: str
-    day: int
-    current: int
-    base: int
-    base_days: int
-    streak_start: int
-    threshold_pct: int
-    tenant_streak_start: int | None
-    unpriced_requests: int
-    records: int
-    newest_us: int
-    severity: str
-    cause: DerivedCause
-    closed: bool
-
-
-def spike_line(spike: Spike, status: str, rules: Rules) -> dict[str, object]:
-    """Return the anomaly line of *spike* (CONTRACT §5)."""
-    kind = AnomalyType.ABSOLUTE_SPIKE.value
-    start, streak = format_day(spike.day), format_day(spike.streak_start)
-    who = (spike.tenant_id, kind, spike.entity_type, spike.entity_id)
+    start, streak = format_day(finding.first_day), format_day(finding.streak_start)
+    who = (tenant_id, finding.kind, finding.entity_type, finding.entity_id)
     tenant_episode = None
-    if spike.entity_type != "tenant" and spike.tenant_streak_start is not None:
-        tenant_start = format_day(spike.tenant_streak_start)
-        tenant_episode = episode_id(spike.tenant_id, kind, "tenant", spike.tenant_id, tenant_start, None)
-    excess = spike.current * spike.base_days - spike.base
-    breaches = spike.day - spike.streak_start + 1
+    if finding.entity_type != "tenant" and tenant_start is not None:
+        kind = DAY_LEVEL["tenant"] if finding.kind in DAY_LEVEL.values() else finding.kind
+        tenant_episode = episode_id(tenant_id, kind, "tenant", tenant_id, format_day(tenant_start), finding.period)
     return {
-        "anomaly_id": anomaly_id(*who, start, None),
-        "tenant_id": spike.tenant_id,
-        "anomaly_type": kind,
-        "severity": spike.severity,
-        "entity_type": spike.entity_type,
-        "entity_id": spike.entity_id,
+        "anomaly_id": anomaly_id(*who, start, finding.period),
+        "tenant_id": tenant_id,
+        "anomaly_type": finding.anomaly_type,
+        "severity": finding.severity,
+        "entity_type": finding.entity_type,
+        "entity_id": finding.entity_id,
         "window_start": start,
-        "window_end": format_day(spike.day + 1),
-        "period": None,
-        "current_nanousd": spike.current,
-        "expected_nanousd": spike.base // spike.base_days,
-        "deviation_pct": cut_pct(excess, spike.base),
-        "threshold_pct": spike.threshold_pct,
-        "breach_count": breaches,
+        "window_end": format_day(finding.end_day),
+        "period": finding.period,
+        "current_nanousd": finding.current,
+        "expected_nanousd": finding.expected,
+        "deviation_pct": cut_pct(*finding.ratio) if finding.ratio[1] else 0.0,
+        "threshold_pct": finding.threshold_pct,
+        "breach_count": finding.breach_count,
         "streak_start": streak,
-        "episode_id": episode_id(*who, streak, None),
-        "derived_cause": spike.cause.value,
-        "cause_evidence": None,
-        "unpriced_requests": spike.unpriced_requests,
-        "restated": False,
+        "episode_id": episode_id(*who, streak, finding.period),
+        "derived_cause": finding.cause.cause.value,
+        "cause_evidence": finding.cause.evidence,
+        "unpriced_requests": finding.unpriced_requests,
+        "restated": restated,
         "tenant_episode_id": tenant_episode,
-        "message": _message(spike, excess, breaches),
+        "message": message(finding),
         "metadata": {},
-        "rules": rules.line(),
-        "budget": None,
+        "rules": finding.rules.line(),
+        "budget": _budget(finding),
         "status": status,
-        "revision": 2 * spike.records + spike.closed,
+        "revision": revision,
     }
 
 
-def _message(spike: Spike, excess: int, breaches: int) -> str:
-    tenths = abs(excess) * 1000 // spike.base
-    days = "1 day" if breaches == 1 else f"{breaches} consecutive days"
-    return (
-        f"ABSOLUTE_SPIKE: {spike.entity_type} {spike.entity_id} spent {tenths // 10}.{tenths % 10}% "
-        f"above its daily baseline, {days}"
-    )
+def _budget(finding: Finding) -> dict[str, object] | None:
+    if finding.budget is None:
+        return None
+    budget, cents = finding.budget
+    return {
+        "limit_cents": cents,
+        "warn_threshold_pct": budget.warn_threshold_pct,
+        "usage_pct": cut_pct(*finding.ratio),
+    }
+
+
+def message(finding: Finding) -> str:
+    """Return what *finding* says, in a sentence."""
+    who = f"{finding.anomaly_type}: {finding.entity_type} {finding.entity_id}"
+    pct = _tenths(*finding.ratio)
+    if finding.kind == BUDGET:
+        return f"{who} spent {pct}% of its {finding.period} budget"
+    if finding.kind == UNPRICED:
+        return f"{who}: {pct}% of its requests have no known price"
+    days = "1 day" if finding.breach_count == 1 else f"{finding.breach_count} consecutive days"
+    if finding.kind == DRIFT:
+        return f"{who} spent {pct}% above its baseline over 7 days, {days}"
+    return f"{who} spent {pct}% above its daily baseline, {days}"
+
+
+def _tenths(numerator: int, denominator: int) -> str:
+    tenths = abs(numerator) * 1000 // denominator if denominator else 0
+    return f"{'-' if numerator < 0 else ''}{tenths // 10}.{tenths % 10}"
 
 
 def fact(line: dict[str, object], observed_us: int) -> dict[str, object]:
@@ -165,11 +145,6 @@ def fact(line: dict[str, object], observed_us: int) -> dict[str, object]:
 
 def _cents(nanousd: object) -> int | None:
     return nanousd // NANOUSD_PER_CENT if isinstance(nanousd, int) else None
-
-
-def observed_us(spike: Spike, status: str) -> int:
-    """Return the fact's ``observed_at``: the window's end when final, else the newest event (CONTRACT §5)."""
-    return (spike.day + 1) * US_PER_DAY if status == FINAL else spike.newest_us
 
 
 def fact_message(told: dict[str, object]) -> Outgoing:

@@ -1,178 +1,199 @@
-"""When a day's spend is an anomaly, and which changes of that are news.
+"""Which windows of a tenant hold an anomaly, and which changes of that are news.
 
-Streaks are derived: a breach day carries the first day of its run, taken from the day before, so nothing is
-incremented in place and a replay derives the same (CONTRACT §6).
+Open windows are judged as records come; closed ones once, and once more when they were restated (CONTRACT §2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engines.core.model import Effects
-from engines.core.ports import Pages
-from engines.cost.anomalies import (
-    FINAL,
-    PROVISIONAL,
-    WITHDRAWN,
-    Rules,
-    Spike,
-    anomaly_row,
-    fact,
-    fact_message,
-    observed_us,
-    spike_line,
-)
-from engines.cost.pages import JUDGED_TYPES, DayPage, Published, day_key
-from engines.cost.rules import AnomalySeverity, AnomalyType, DerivedCause
-from engines.cost.totals import cost, unpriced
-
-_STREAK_THRESHOLD_PCT = 40
-_TRIPLE_THRESHOLD_PCT = 200
-_DOUBLE_THRESHOLD_PCT = 100
+from engines.core.time import month_days, month_of
+from engines.cost import drift, packing, spikes, windows
+from engines.cost.anomalies import WITHDRAWN
+from engines.cost.book import KEPT_DAYS, SNAPSHOT_WINDOW, SPIKE_WINDOW, Book
+from engines.cost.finding import DRIFT, Finding
+from engines.cost.pages import JUDGED_TYPES, Published
+from engines.cost.spikes import Day
+from engines.cost.telling import Line, Window, news, stands
+from engines.cost.windows import Entity, published
 
 
 class CostAnomalyDetector:
-    """Judges the days of tenants by one set of rules (reference rules "M29", as CONTRACT §6 reads it)."""
+    """Judges tenants by their rules (reference rules "M29" and "M27", as CONTRACT §6 reads them)."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
+    def touched(self, book: Book, day: int, entities: Sequence[Entity], effects: Effects) -> None:
+        """Take in that a record of *day* may have brought *entities* to lines they watch, on *day* or later.
 
-    def crossed(
-        self, pages: Pages, tenant_id: str, day: int, entities: Sequence[tuple[str, str]], effects: Effects
-    ) -> None:
-        """Take in that a record raised *entities* (type, id) of *day* to a line they watch.
-
-        An open day after this one may stand on its streak, so it is judged again, too.
+        Later open days may stand on its streak, hold it in their baselines, or its spend in their week.
         """
-        page = self._page(pages, tenant_id, day)
-        if page is None:
-            return
-        for entity_type, entity_id in entities:
-            lines = page.lines(entity_type, entity_id, self.rules.profile)
-            if entity_id not in page.streaks[entity_type] and _cost(page, entity_type, entity_id) >= lines.breach:
-                self._begin(pages, tenant_id, day, entity_type, entity_id)
-            page.watch_next(entity_type, entity_id, self.rules.profile)
-        pages.touch(day_key(tenant_id, day))
-        for judged in (day, day + 1):
-            for entity_type, entity_id in entities:
-                self._judge(pages, tenant_id, judged, entity_type, entity_id, effects, closed=False)
+        judged_entities = [entity for entity in entities if entity[0] in JUDGED_TYPES]
+        for number in sorted(number for number in book.ledger.open if number >= day):
+            judged = spikes.open_day(book, number)
+            if judged is None:
+                continue
+            held = [entity for entity in judged_entities if judged.total(*entity)]
+            changed = [spikes.flag(judged, *entity) for entity in held]
+            if any(changed):
+                book.touch_day(number)
+            self._tell_open(judged, held, effects)
+            for entity in judged_entities:
+                windows.watch(judged, *entity)
 
-    def close(self, pages: Pages, tenant_id: str, day: int, effects: Effects) -> None:
-        """Fix the judgement of every entity of *tenant_id* on *day*: final where it holds, else withdrawn."""
-        page = self._page(pages, tenant_id, day)
-        if page is None:
-            return
-        told = {key for key, state in page.published.items() if state.status != WITHDRAWN}
-        flagged = {(kind, entity_id) for kind in JUDGED_TYPES for entity_id in page.streaks[kind]}
-        for entity_type, entity_id in sorted(told | flagged):
-            self._judge(pages, tenant_id, day, entity_type, entity_id, effects, closed=True)
+    def rejudge(self, book: Book, effects: Effects) -> None:
+        """Judge every open window again: settings, or flags of closed days, have changed."""
+        for number in sorted(book.ledger.open):
+            day = spikes.open_day(book, number)
+            if day is None:
+                continue
+            if spikes.flag_all(day):
+                book.touch_day(number)
+            self._tell_open(day, windows.entities(day), effects)
+            windows.arm_day(day)
+        for month in book.open_months():
+            windows.ensure_month(book, month)
+            self.judge_month(book, month, effects)
 
-    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
-        """Return the anomaly lines and facts of an open *day* as they stand now, published so or not (CONTRACT §5)."""
-        page = self._page(pages, tenant_id, day)
-        if page is None:
-            return []
-        lines = []
-        for entity_type in JUDGED_TYPES:
-            for entity_id in page.streaks[entity_type]:
-                if self._streak_if_firing(page, day, entity_type, entity_id) is not None:
-                    spike = self._spike(pages, page, tenant_id, day, entity_type, entity_id, closed=False)
-                    line = spike_line(spike, PROVISIONAL, self.rules)
-                    lines.append((line, fact(line, observed_us(spike, PROVISIONAL))))
-        return lines
+    def standing(self, book: Book) -> list[tuple[Line, Line | None]]:
+        """Return (line, fact) of what there is to say of the open windows, as of now."""
+        found = []
+        for number in sorted(book.ledger.open):
+            day = spikes.open_day(book, number)
+            if day is not None:
+                window = windows.day_window(day, closed=False)
+                findings = windows.of_open(day, windows.entities(day))
+                found += [stands(window, finding, published(day, finding)) for finding in findings]
+        for month in book.open_months():
+            page = book.month(month)
+            if page is not None:
+                window = windows.month_window(book, month, page, closed=False)
+                findings = iter(windows.of_month(book, month, page))
+                found += [stands(window, finding, page.published.get(finding.told)) for finding in findings]
+        return [each for each in found if each is not None]
 
-    def _begin(self, pages: Pages, tenant_id: str, day: int, entity_type: str, entity_id: str) -> None:
-        """Mark a breach of *day*: it continues the run of the day before and is continued by the day after."""
-        page, before = self._page(pages, tenant_id, day), self._page(pages, tenant_id, day - 1)
-        if page is None:
-            return
-        start = day if before is None else before.streaks[entity_type].get(entity_id, day)
-        page.streaks[entity_type][entity_id] = start
-        after = self._page(pages, tenant_id, day + 1)
-        if after is not None and entity_id in after.streaks[entity_type]:
-            after.streaks[entity_type][entity_id] = start
-            pages.touch(day_key(tenant_id, day + 1))
+    def close(self, book: Book, day: int, effects: Effects) -> None:
+        """Fix the judgement of *day*, judge restated days before it again, and a month that ends."""
+        ledger = book.ledger
+        kept = bool(ledger.days or ledger.drift or ledger.published or ledger.open)
+        if day in ledger.open:
+            ledger.days[day] = book.total(day)
+            ledger.open.discard(day)
+        again = restated_days(book, day)
+        ledger.restated.clear()
+        for number in again:
+            changed = self._judge_day(book, number, effects, restated=True)
+            spikes.carry_on(book, number, changed, max(day, book.last_open))
+        self._judge_day(book, day, effects, restated=False)
+        ended = month_of(day) if day == month_days(month_of(day)).stop - 1 else None
+        for month in sorted({month_of(number) for number in again} - {ended}):
+            if month_days(month).stop - 1 < day:
+                self.judge_month(book, month, effects, closed=True, restated=True)
+        if ended is not None:
+            self.judge_month(book, ended, effects, closed=True)
+        _forget(book, day)
+        if kept:
+            book.keep()
+        if again:
+            book.closed = day
+            self.rejudge(book, effects)
 
-    def _judge(
-        self,
-        pages: Pages,
-        tenant_id: str,
-        day: int,
-        entity_type: str,
-        entity_id: str,
-        effects: Effects,
-        *,
-        closed: bool,
+    def judge_month(
+        self, book: Book, month: int, effects: Effects, *, closed: bool = False, restated: bool = False
     ) -> None:
-        page = self._page(pages, tenant_id, day)
+        """Judge the monthly budgets of *month*; its page, if there is one, is known."""
+        page = book.month(month)
         if page is None:
             return
-        published = page.published.get((entity_type, entity_id))
-        holds = self._streak_if_firing(page, day, entity_type, entity_id) is not None
-        if not holds and (published is None or published.status == WITHDRAWN):
-            return
-        spike = self._spike(pages, page, tenant_id, day, entity_type, entity_id, closed=closed)
-        status = WITHDRAWN if not holds else FINAL if closed else PROVISIONAL
-        state = Published(
-            AnomalyType.ABSOLUTE_SPIKE.value, spike.severity, spike.streak_start, spike.cause.value, status
-        )
-        if state == published and not closed:
-            return
-        page.published[entity_type, entity_id] = state
-        pages.touch(day_key(tenant_id, day))
-        line = spike_line(spike, status, self.rules)
-        effects.rows.append(anomaly_row(line))
-        effects.outgoing.append(fact_message(fact(line, observed_us(spike, status))))
-        effects.count(f"facts.{line['anomaly_type']}")
+        window = windows.month_window(book, month, page, closed=closed, restated=restated)
+        for finding in windows.of_month(book, month, page):
+            state = news(window, finding, page.published.get(finding.told), effects)
+            if state is not None:
+                page.published[finding.told] = state
+                book.touch_month(month)
+        windows.arm_month(book, month, page)
 
-    def _streak_if_firing(self, page: DayPage, day: int, entity_type: str, entity_id: str) -> int | None:
-        """Return the first day of the streak when the entity's spike holds on *day*, else None."""
-        start = page.streaks[entity_type].get(entity_id)
-        if start is None:
-            return None
-        if day - start + 1 >= self.rules.profile.consecutive_days:
-            return start
-        total = _cost(page, entity_type, entity_id)
-        return start if total >= page.lines(entity_type, entity_id, self.rules.profile).alone else None
+    def _judge_day(self, book: Book, number: int, effects: Effects, *, restated: bool) -> list[Entity]:
+        """Judge a day at its close, or again; return the entities whose breach flag changed.
 
-    def _spike(
-        self, pages: Pages, page: DayPage, tenant_id: str, day: int, entity_type: str, entity_id: str, *, closed: bool
-    ) -> Spike:
-        total = page.totals[entity_type][entity_id]
-        current = cost(total)
-        base, base_days = page.spike_base[entity_type][entity_id]
-        start = page.streaks[entity_type].get(entity_id, day)
-        before = self._page(pages, tenant_id, day - 1)
-        if day - start + 1 >= self.rules.profile.consecutive_days:
-            threshold = _STREAK_THRESHOLD_PCT
+        Known are its page, those of the seven days before, and when judged again those of its spike baseline.
+        """
+        page, changed = book.day(number), list[Entity]()
+        if page is not None:
+            base = None if restated else book.base(number)
+            sums = book.sums(number, SPIKE_WINDOW) if base is None else base.sums
+            day = Day(book, number, page, sums, book.settings.rules(book.tenant_id, number + 1))
+            if restated:
+                changed = spikes.flag_all(day)
+            before = book.sums(number, SNAPSHOT_WINDOW)
+            if page.baselines is None:
+                page.baselines = windows.baselines(page, before)
+            packing.mark_all(page)
+            book.touch_day(number)
+            window = windows.day_window(day, before, closed=True, restated=restated)
+            for finding in windows.of_closing(day, before):
+                _keep(day, finding, news(window, finding, published(day, finding), effects))
+        self._judge_drift(book, number, effects, restated=restated)
+        return changed
+
+    def _judge_drift(self, book: Book, number: int, effects: Effects, *, restated: bool) -> None:
+        ledger = book.ledger
+        if drift.drift_of(book, number).breaches:
+            ledger.drift[number] = ledger.drift.get(number - 1, number)
         else:
-            triple = page.lines(entity_type, entity_id, self.rules.profile).triple
-            threshold = _TRIPLE_THRESHOLD_PCT if current >= triple else _DOUBLE_THRESHOLD_PCT
-        return Spike(
-            tenant_id=tenant_id,
-            entity_type=entity_type,
-            entity_id=entity_id,
-            day=day,
-            current=current,
-            base=base,
-            base_days=base_days,
-            streak_start=start,
-            threshold_pct=threshold,
-            tenant_streak_start=self._streak_if_firing(page, day, "tenant", tenant_id),
-            unpriced_requests=unpriced(total),
-            records=page.records_before + page.records(tenant_id) + (before.records(tenant_id) if before else 0),
-            newest_us=page.newest_us,
-            severity=AnomalySeverity.HIGH.value,
-            cause=DerivedCause.UNKNOWN,
-            closed=closed,
+            ledger.drift.pop(number, None)
+        after = number + 1
+        while after in ledger.drift:  # a day judged again may begin, join or cut a run of closed days
+            ledger.drift[after] = ledger.drift.get(after - 1, after)
+            after += 1
+        start, before = ledger.drift.get(number), ledger.published.get(number)
+        if before is None and not drift.long_enough(book, number, start):
+            return
+        page = book.day(number)
+        window = Window(
+            book=book,
+            end_day=number + 1,
+            records=book.records(number),
+            newest_us=0 if page is None else page.newest_us,
+            closed=True,
+            restated=restated,
+            tenant_start=lambda _kind, _period: None,
         )
+        state = news(window, drift.drift(book, number, start), before, effects)
+        if state is not None:
+            ledger.published[number] = state
 
     @staticmethod
-    def _page(pages: Pages, tenant_id: str, day: int) -> DayPage | None:
-        key = day_key(tenant_id, day)
-        body = pages.get(key) if pages.known(key) else None
-        return body if isinstance(body, DayPage) else None
+    def _tell_open(day: Day, entities: Iterable[Entity], effects: Effects) -> None:
+        window: Window | None = None
+        for finding in windows.of_open(day, entities):
+            before = published(day, finding)
+            if not finding.holds and (before is None or before.status == WITHDRAWN):
+                continue
+            window = window or windows.day_window(day, closed=False)
+            _keep(day, finding, news(window, finding, before, effects))
 
 
-def _cost(page: DayPage, entity_type: str, entity_id: str) -> int:
-    return cost(page.totals[entity_type][entity_id])
+def restated_days(book: Book, day: int) -> list[int]:
+    """Return the days that the close of *day* judges again, oldest first (CONTRACT §2)."""
+    return sorted(number for number in book.ledger.restated if day - len(SNAPSHOT_WINDOW) <= number < day)
+
+
+def _keep(day: Day, finding: Finding, state: Published | None) -> None:
+    """Remember what was told of *finding*."""
+    if state is None:
+        return
+    if finding.kind == DRIFT:
+        day.book.ledger.published[day.day] = state
+        day.book.keep()
+        return
+    day.page.published[finding.told] = state
+    packing.mark(day.page, finding.entity_type, finding.entity_id)
+    day.book.touch_day(day.day)
+
+
+def _forget(book: Book, day: int) -> None:
+    """Drop from the ledger what no judgement can ask for any more."""
+    first, ledger = day - KEPT_DAYS, book.ledger
+    for of_days in (ledger.days, ledger.drift, ledger.published):
+        for old in [number for number in of_days if number < first]:
+            del of_days[old]

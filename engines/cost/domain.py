@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, cast
 
-from engines.core.model import Effects, Invalid, PageKey, Record, TableRow
+from engines.core.model import Context, Effects, Invalid, PageKey, Record, Search, SettingRow, TableRow
 from engines.core.ports import Event, Pages
 from engines.core.tables import SNAPSHOTS
-from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR
-from engines.cost import pages as bodies
-from engines.cost.anomalies import Rules
+from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR, month_days, month_of
+from engines.cost import needs, packing, settings
+from engines.cost.book import SNAPSHOT_WINDOW, Book
 from engines.cost.decode import CostEvent, decode
 from engines.cost.detector import CostAnomalyDetector
 from engines.cost.event import stamp
-from engines.cost.fold import fold
-from engines.cost.history import SNAPSHOT_WINDOW, opening_keys, sums
+from engines.cost.fold import ENTITIES_MAX, fold
+from engines.cost.lines import snapshot_message, snapshot_values
 from engines.cost.pages import (
     DAY,
-    DayPage,
+    LEDGER,
+    MONTH,
+    BasePage,
     HourPage,
     day_key,
-    each_total,
     hour_key,
+    ledger_key,
 )
 from engines.cost.prices import PriceBook, Unpriced
-from engines.cost.totals import apart, is_active
+from engines.cost.rules import Profile
 
 TOPIC: Final = "costs"
 GRACE_US: Final = US_PER_HOUR
@@ -33,13 +36,30 @@ GRACE_US: Final = US_PER_HOUR
 
 
 class CostDomain:
-    """Totals and spikes of what LLM usage costs, over the topic ``costs``."""
+    """Totals and anomalies of what LLM usage costs, over the topic ``costs``.
+
+    Args:
+        prices: what a record costs that does not say so.
+        start: the profile in force where no settings row says otherwise.
+        publish_snapshots: publish complete snapshots on ``cost-snapshots``.
+        entities_max: entities of a tenant's day beyond which new ones fall into ``~other``.
+    """
 
     topic = TOPIC
 
-    def __init__(self, prices: PriceBook, rules: Rules) -> None:
+    def __init__(
+        self,
+        prices: PriceBook,
+        start: Profile,
+        *,
+        publish_snapshots: bool = False,
+        entities_max: int = ENTITIES_MAX,
+    ) -> None:
         self._prices = prices
-        self._detector = CostAnomalyDetector(rules)
+        self._start = start
+        self._publish_snapshots = publish_snapshots
+        self._entities_max = entities_max
+        self._detector = CostAnomalyDetector()
 
     def decode(self, record: Record) -> Event | Invalid:
         """Return the cost record in *record*, or why it is none."""
@@ -57,6 +77,14 @@ class CostDomain:
         price = self._prices.price_of(record)
         return None if isinstance(price, Unpriced) else price
 
+    def settings(self, rows: Sequence[SettingRow]) -> settings.CostSettings:
+        """Return the rows as they are looked up."""
+        return settings.CostSettings(rows, self._start)
+
+    def concerned(self, rows: Sequence[SettingRow]) -> frozenset[str] | None:
+        """Return whose open windows *rows* may judge differently; None: everybody's."""
+        return settings.concerned(rows)
+
     def next_due(self, closed_through: int | None) -> int | None:
         """Return the watermark at which the day after *closed_through* closes."""
         return None if closed_through is None else (closed_through + 2) * US_PER_DAY + GRACE_US
@@ -65,88 +93,116 @@ class CostDomain:
         """Return the last day whose end and grace *watermark_us* has reached."""
         return (watermark_us - GRACE_US) // US_PER_DAY - 1
 
-    def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> set[PageKey]:
-        """Return the pages that folding *events* needs: their hours, their days and neighbours, history of new days."""
+    def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> set[PageKey]:
+        """Return the pages that folding *events* needs."""
         wanted: set[PageKey] = set()
-        days: set[tuple[str, int]] = set()
         for tenant_id, of_tenant in events.items():
-            for hour in {event.occurred_at // US_PER_HOUR for event in of_tenant}:
-                days.add((tenant_id, hour // HOURS_PER_DAY))
-                wanted.add(hour_key(tenant_id, hour))
-        for tenant_id, day in days:
-            today = day_key(tenant_id, day)
-            wanted.update((today, day_key(tenant_id, day - 1), day_key(tenant_id, day + 1)))
-            if pages.known(today) and pages.get(today) is None:
-                wanted.update(opening_keys(tenant_id, day))
-        return {key for key in wanted if not pages.known(key)}
+            hours = {event.occurred_at // US_PER_HOUR for event in of_tenant}
+            wanted |= _unknown(pages, tenant_id, context, partial(needs.of_records, hours=hours))
+        return wanted
 
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]]) -> Effects:
-        """Fold *events* into totals and judge spikes as they cross."""
-        return fold(pages, cast("Mapping[str, Sequence[CostEvent]]", events), self._prices, self._detector)
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
+        """Fold *events* into totals and judge open windows as they cross lines."""
+        records = cast("Mapping[str, Sequence[CostEvent]]", events)
+        return fold(pages, records, self._prices, self._detector, context, self._entities_max)
 
-    def standing(self, pages: Pages, tenant_id: str, day: int) -> list[tuple[dict[str, object], dict[str, object]]]:
-        """Return the provisional anomaly lines and facts of an open *day*, as they stand now."""
-        return self._detector.standing(pages, tenant_id, day)
+    def tenants_scope(self) -> tuple[str, range]:
+        """Return where every tenant with any state is found: each has a ledger."""
+        return LEDGER, range(1)
 
-    def close_scope(self, day: int) -> tuple[str, range]:
-        """Return where the tenants are whom the close of *day* must visit: those with a page of it."""
-        return DAY, range(day * HOURS_PER_DAY, day * HOURS_PER_DAY + 1)
+    def searches(self, first: int, last: int) -> Sequence[Search]:
+        """Return where to look for a day to close: a week after the last record drift and restatements end."""
+        stop = (last + 1) * HOURS_PER_DAY
+        days = range(max(first - len(SNAPSHOT_WINDOW), 0) * HOURS_PER_DAY, stop)
+        months = range(month_days(month_of(first)).start * HOURS_PER_DAY, stop)
+        return [Search(DAY, days, _day), Search(MONTH, months, _month_end)]
 
-    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str]) -> set[PageKey]:
-        """Return the day pages that the close of *day* reads."""
-        wanted = {day_key(tenant_id, day - back) for tenant_id in tenants for back in (0, *SNAPSHOT_WINDOW)}
-        return {key for key in wanted if not pages.known(key)}
+    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
+        """Return the pages that the close of *day* reads."""
+        wanted: set[PageKey] = set()
+        for tenant_id in tenants:
+            needed = partial(needs.of_close, day=day, hours=self._publish_snapshots)
+            wanted |= _unknown(pages, tenant_id, context, needed)
+        return wanted
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str]) -> Effects:
-        """Fix snapshot baselines and judgements of *day*."""
+    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Fix snapshot baselines and judgements of *day*, and judge restated days before it again."""
         effects = Effects()
         for tenant_id in tenants:
-            page = pages.get(day_key(tenant_id, day))
-            if isinstance(page, DayPage):
-                page.baselines = sums(pages, tenant_id, day, SNAPSHOT_WINDOW)
-                pages.touch(day_key(tenant_id, day))
-                self._detector.close(pages, tenant_id, day, effects)
+            book = Book(pages, tenant_id, context)
+            held = day in book.ledger.open
+            self._detector.close(book, day, effects)
+            if held and self._publish_snapshots:
+                self._publish_day(book, day, effects)
         return effects
 
+    def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
+        """Return the pages that judging the open windows of *tenants* reads."""
+        wanted: set[PageKey] = set()
+        for tenant_id in tenants:
+            wanted |= _unknown(pages, tenant_id, context, needs.of_open_windows)
+        return wanted
+
+    def rejudge(self, pages: Pages, tenants: Sequence[str], context: Context) -> Effects:
+        """Judge the open windows of *tenants* again."""
+        effects = Effects()
+        for tenant_id in tenants:
+            self._detector.rejudge(Book(pages, tenant_id, context), effects)
+        return effects
+
+    def standing(
+        self, pages: Pages, tenant_id: str, context: Context
+    ) -> list[tuple[dict[str, object], dict[str, object] | None]]:
+        """Return the anomaly lines and facts of the tenant's open windows as they stand now."""
+        return self._detector.standing(Book(pages, tenant_id, context))
+
     def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
-        """Return the keys of a tenant's day page and of its hours."""
+        """Return the keys of a tenant's day page and of its hours: what is projected."""
         first = day * HOURS_PER_DAY
         return [day_key(tenant_id, day), *(hour_key(tenant_id, first + hour) for hour in range(HOURS_PER_DAY))]
 
-    def pack(self, key: PageKey, body: object) -> bytes:
-        """Return the sealed bytes of a page."""
+    def pack(self, key: PageKey, body: object) -> Sequence[tuple[int, bytes]]:
+        """Return the changed parts of a page, sealed."""
         del key
-        return bodies.pack(cast("HourPage | DayPage", body))
+        return packing.pack(body)
 
-    def unpack(self, key: PageKey, body: bytes) -> object:
-        """Return the page sealed in *body*."""
-        return bodies.unpack(key.kind, body, self._detector.rules.profile)
+    def unpack(self, key: PageKey, parts: Mapping[int, bytes]) -> object:
+        """Return the page sealed in *parts*."""
+        return packing.unpack(key.kind, parts)
 
     def weight(self, body: object) -> int:
         """Return how many entities a page holds."""
-        return sum(map(len, cast("HourPage | DayPage", body).totals.values()))
+        if isinstance(body, HourPage):
+            return body.entities
+        return sum(map(len, body.sums.values())) if isinstance(body, BasePage) else 1
 
     def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:
-        """Return a snapshot row for each entity of a page."""
-        page = cast("HourPage | DayPage", body)
-        baselines = page.baselines if isinstance(page, DayPage) else None
-        window = "day" if key.kind == DAY else "hour"
-        start_us = key.bucket * US_PER_HOUR
-        for kind, entity_id, total in each_total(page.totals):
-            sums = apart(total)
-            money, days = (baselines or {}).get(kind, {}).get(entity_id, (0, 0))
-            yield TableRow(
-                SNAPSHOTS.name,
-                (
-                    key.tenant_id,
-                    window,
-                    start_us,
-                    kind,
-                    entity_id,
-                    *sums[:-1],
-                    sums.cost_nanousd if is_active(total) else None,
-                    money // days if days else None,
-                    False,
-                    as_of,
-                ),
-            )
+        """Return a snapshot row for each entity of an hour or day page; other pages have none."""
+        if not isinstance(body, HourPage):
+            return
+        for values in snapshot_values(key, body, as_of):
+            yield TableRow(SNAPSHOTS.name, values)
+
+    def _publish_day(self, book: Book, day: int, effects: Effects) -> None:
+        for key in self.day_keys(book.tenant_id, day):
+            body = book.pages.get(key)
+            if isinstance(body, HourPage):
+                effects.outgoing += [snapshot_message(values, day) for values in snapshot_values(key, body, 0)]
+
+
+def _unknown(
+    pages: Pages, tenant_id: str, context: Context, needed: Callable[[Book], Iterator[PageKey]]
+) -> set[PageKey]:
+    """Return those of the pages a tenant's work reads that are not known; first of all its ledger."""
+    ledger = ledger_key(tenant_id)
+    if not pages.known(ledger):
+        return {ledger}
+    return {key for key in needed(Book(pages, tenant_id, context)) if not pages.known(key)}
+
+
+def _day(bucket: int) -> int:
+    return bucket // HOURS_PER_DAY
+
+
+def _month_end(bucket: int) -> int:
+    return month_days(month_of(bucket // HOURS_PER_DAY)).stop - 1

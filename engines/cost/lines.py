@@ -5,16 +5,47 @@ Version and status are computed when read, so a close rewrites no row.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from engines.core.time import HOURS_PER_DAY, US_PER_HOUR, format_instant
-from engines.cost.anomalies import cut_pct
+import msgspec
 
+from engines.core.model import Outgoing, PageKey
+from engines.core.time import HOURS_PER_DAY, US_PER_HOUR, format_instant
+from engines.cost.anomalies import SOURCE, cut_pct
+from engines.cost.pages import DAY, DayPage, HourPage, each_total
+from engines.cost.totals import apart, is_active
+
+SNAPSHOTS_TOPIC: Final = "cost-snapshots"
+SNAPSHOT_TYPE: Final = "cost-snapshot"
 PROVISIONAL: Final = "provisional"
 COMPLETE: Final = "complete"
 
+_encode = msgspec.json.Encoder(order="sorted").encode
+
 SnapshotValues = tuple[str, str, int, str, str, int, int, int, int, int, int, int | None, int | None, bool, int]
 """The values of a ``snapshots`` row, in the order of ``engines.core.tables.SNAPSHOTS``."""
+
+
+def snapshot_values(key: PageKey, page: HourPage, as_of: int) -> Iterator[SnapshotValues]:
+    """Yield the snapshot row of each entity of an hour or day *page*, as of offset *as_of*."""
+    baselines = page.baselines if isinstance(page, DayPage) else None
+    window, start_us = "day" if key.kind == DAY else "hour", key.bucket * US_PER_HOUR
+    for kind, entity_id, total in each_total(page.totals):
+        sums = apart(total)
+        money, days = (baselines or {}).get(kind, {}).get(entity_id, (0, 0))
+        yield (
+            key.tenant_id,
+            window,
+            start_us,
+            kind,
+            entity_id,
+            *sums[:-1],
+            sums.cost_nanousd if is_active(total) else None,
+            money // days if days else None,
+            entity_id in page.restated[kind],
+            as_of,
+        )
 
 
 def snapshot_line(values: SnapshotValues, closed_through: int | None) -> dict[str, object]:
@@ -43,3 +74,19 @@ def snapshot_line(values: SnapshotValues, closed_through: int | None) -> dict[st
         "restated": restated,
         "version": 2 * requests + complete,
     }
+
+
+def snapshot_message(values: SnapshotValues, closed_through: int) -> Outgoing:
+    """Return a complete snapshot as the message that is published: keyed by entity and window, routed by tenant."""
+    line = snapshot_line(values, closed_through)
+    names = ("tenant_id", "entity_type", "entity_id", "window", "start")
+    key = _encode([line[name] for name in names])
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", key + f":{line['version']}".encode()),
+        ("ce_source", SOURCE.encode()),
+        ("ce_type", SNAPSHOT_TYPE.encode()),
+        ("ce_time", str(line["start"]).encode()),
+        ("content-type", b"application/json"),
+    ]
+    return Outgoing(SNAPSHOTS_TOPIC, key, _encode(line), headers, str(line["tenant_id"]).encode())

@@ -7,9 +7,11 @@ nano-USD, at which it holds, so judging a day is comparing its total with a line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
+
+from engines.core.money import NANOUSD_PER_CENT
 
 NEVER: Final = 1 << 200
 """A line that no total reaches."""
@@ -23,6 +25,11 @@ class AnomalyType(StrEnum):
     SUSTAINED_DRIFT = "SUSTAINED_DRIFT"
     BUDGET_WARNING = "BUDGET_WARNING"
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+    UNPRICED_USAGE = "UNPRICED_USAGE"
+    USER_SPIKE = "user_spike"
+    FEATURE_SPIKE = "feature_spike"
+    MODEL_SPIKE = "model_spike"
+    TENANT_SPIKE = "tenant_spike"
 
 
 class AnomalySeverity(StrEnum):
@@ -50,11 +57,11 @@ class ProfileName(StrEnum):
     REFERENCE = "reference"
 
 
-def classify_severity(deviation_pct: float) -> AnomalySeverity:
+def classify_severity(deviation_pct: float, *, medium_pct: int = 25, high_pct: int = 40) -> AnomalySeverity:
     """Return the band of *deviation_pct*: HIGH from 40, MEDIUM from 25, else LOW (reference, cost_anomaly_detector)."""
-    if deviation_pct >= 40:  # noqa: PLR2004 the bands are the rule
+    if deviation_pct >= high_pct:
         return AnomalySeverity.HIGH
-    return AnomalySeverity.MEDIUM if deviation_pct >= 25 else AnomalySeverity.LOW  # noqa: PLR2004
+    return AnomalySeverity.MEDIUM if deviation_pct >= medium_pct else AnomalySeverity.LOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,28 @@ STANDARD: Final = Profile(
 PROFILES: Final = {profile.name: profile for profile in (STANDARD, REFERENCE)}
 
 
+NUMBERS: Final = tuple(field.name for field in fields(Profile) if field.name != "name")
+"""The names of the numbers that may be set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By which rules a window is judged: the numbers in force, named after the profile they started from."""
+
+    profile: Profile
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Return the numbers that differ from their profile's."""
+        start = PROFILES[self.profile.name]
+        values = {name: getattr(self.profile, name) for name in NUMBERS}
+        return {name: value for name, value in values.items() if value != getattr(start, name)}
+
+    def line(self) -> dict[str, object]:
+        """Return the ``rules`` member of an anomaly line."""
+        return {"profile": self.profile.name.value, "version": RULES_VERSION, "changed": self.changed}
+
+
 @dataclass(frozen=True, slots=True)
 class SpikeLines:
     """The totals of a day, nano-USD, from which it breaches, fires without a streak, and is three times as dear."""
@@ -141,17 +170,34 @@ def spike_lines(baseline_nanousd: int, active_days: int, profile: Profile) -> Sp
     """
     if active_days <= 0 or baseline_nanousd <= 0:
         return NO_LINES
+    breach = gated(profile.spike_pct, baseline_nanousd, active_days, profile)
+    if not profile.alone_pct:
+        return SpikeLines(breach, NEVER, ratio_line(300, baseline_nanousd, active_days))
+    triple = ratio_line(profile.alone_pct, baseline_nanousd, active_days)
+    double = max(
+        ratio_line(profile.alone_excess_pct, baseline_nanousd, active_days),
+        excess_line(profile.alone_excess_cents, baseline_nanousd, active_days),
+    )
+    return SpikeLines(breach, max(breach, min(triple, double)), triple)
 
-    def ratio(pct: int) -> int:
-        return -(-pct * baseline_nanousd // (100 * active_days))
 
-    def excess(nanousd: int) -> int:
-        return -(-baseline_nanousd // active_days) + nanousd
+def gated(pct: int, baseline_nanousd: int, active_days: int, profile: Profile) -> int:
+    """Return the least total of *pct* of the baseline that passes the gates of *profile*."""
+    least = max(
+        ratio_line(pct, baseline_nanousd, active_days),
+        excess_line(profile.excess_min_cents, baseline_nanousd, active_days),
+    )
+    if active_days >= profile.baseline_days_min:
+        return least
+    few = ratio_line(profile.few_days_pct, baseline_nanousd, active_days)
+    return max(least, few, excess_line(profile.few_days_excess_cents, baseline_nanousd, active_days))
 
-    breach = max(ratio(profile.spike_pct), excess(profile.excess_min))
-    if active_days < profile.baseline_days_min:
-        breach = max(breach, ratio(profile.few_days_pct), excess(profile.few_days_excess))
-    if profile.alone_pct is None:
-        return SpikeLines(breach, NEVER, ratio(300))
-    alone = min(ratio(profile.alone_pct), max(ratio(profile.alone_excess_pct), excess(profile.alone_excess)))
-    return SpikeLines(breach, max(breach, alone), ratio(profile.alone_pct))
+
+def ratio_line(pct: int, baseline_nanousd: int, active_days: int) -> int:
+    """Return the least total that is *pct* percent of the mean of *active_days* that sum to *baseline_nanousd*."""
+    return -(-pct * baseline_nanousd // (100 * active_days))
+
+
+def excess_line(cents: int, baseline_nanousd: int, active_days: int) -> int:
+    """Return the least total that exceeds the mean of *active_days* by *cents*."""
+    return -(-baseline_nanousd // active_days) + cents * NANOUSD_PER_CENT

@@ -1,0 +1,303 @@
+"""Cost pages as bytes, and how a page of many users is cut into parts.
+
+A page of up to ``USERS_PER_PART`` users is one part. Beyond, its users move to leaves, parts 1 … n, which split one
+at a time as users come (linear hashing), so that a commit writes the leaves whose users changed and not the tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from engines.cost.pages import (
+    BASE,
+    DAY,
+    ENTITY_TYPES,
+    HOUR,
+    JUDGED_TYPES,
+    MONTH,
+    BasePage,
+    Body,
+    DayPage,
+    HourPage,
+    Ledger,
+    MonthPage,
+    Names,
+    Published,
+    Totals,
+)
+from engines.cost.totals import RARE_BITS, Total
+
+USERS_PER_PART: Final = 64
+VERSION: Final = 2
+
+_RARE: Final = (1 << RARE_BITS) - 1
+_INT64_MAX: Final = (1 << 63) - 1
+_USER: Final = "user"
+_OTHERS: Final = tuple(kind for kind in ENTITY_TYPES if kind != _USER)
+
+# msgpack integers end at 64 bits; totals and sums of money need not. Totals travel as bytes, money as text.
+_Number = int | str
+_StoredTotals = Mapping[str, tuple[dict[str, bytes], dict[str, bytes]]]
+"""entity type → the upper bits of each total, and the rare lower bits of those that have any."""
+_StoredTold = tuple[str, str, str, str | None, str, str, int, str, str, bool]
+
+
+class _Part(msgspec.Struct, array_like=True):
+    """One part of an hour or day page; what it says of the window as a whole stands in part 0 alone."""
+
+    version: int
+    leaves: int
+    totals: _StoredTotals
+    restated: dict[str, list[str]]
+    newest_us: int = 0
+    streaks: dict[str, dict[str, int]] = {}
+    published: list[_StoredTold] = []
+    baselines: dict[str, dict[str, tuple[_Number, int]]] | None = None
+
+
+class _Base(msgspec.Struct, array_like=True):
+    version: int
+    sums: dict[str, dict[str, tuple[bytes, int]]]
+
+
+class _Month(msgspec.Struct, array_like=True):
+    version: int
+    totals: _StoredTotals
+    newest_us: int
+    published: list[_StoredTold]
+
+
+class _Ledger(msgspec.Struct, array_like=True):
+    version: int
+    days: dict[int, bytes]
+    drift: dict[int, int]
+    open: list[int]
+    restated: list[int]
+    published: dict[int, tuple[str, str, int, str, str, bool]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
+_decode_base: Final = msgspec.msgpack.Decoder(_Base).decode
+_decode_month: Final = msgspec.msgpack.Decoder(_Month).decode
+_decode_ledger: Final = msgspec.msgpack.Decoder(_Ledger).decode
+
+
+def part_of(user_id: str, leaves: int) -> int:
+    """Return the part that holds *user_id* where there are *leaves* leaves."""
+    if not leaves:
+        return 0
+    number = crc32(user_id.encode())
+    half = 1 << (leaves.bit_length() - 1)
+    leaf = number % (2 * half)
+    return (leaf if leaf < leaves else number % half) + 1
+
+
+def mark(page: HourPage, entity_type: str, entity_id: str) -> None:
+    """Remember that something but a window's head changed of an entity, so that the part that holds it is written."""
+    if page.leaves and entity_type == _USER:
+        page.changed.add(part_of(entity_id, page.leaves))
+
+
+def mark_all(page: HourPage) -> None:
+    """Remember that anything may have changed."""
+    page.changed.update(range(1, page.leaves + 1))
+
+
+def pack(body: object) -> list[tuple[int, bytes]]:
+    """Return the parts of *body* that changed, sealed, by number."""
+    if isinstance(body, HourPage):
+        return [(number, _encode(part)) for number, part in _parts(body)]
+    if isinstance(body, BasePage):
+        sums = {
+            kind: {name: (_bytes(total), days) for name, (total, days) in of.items()} for kind, of in body.sums.items()
+        }
+        return [(0, _encode(_Base(VERSION, sums)))]
+    if isinstance(body, MonthPage):
+        return [(0, _encode(_Month(VERSION, _stored(body.totals, _whole), body.newest_us, _told(body.published))))]
+    if isinstance(body, Ledger):
+        told = {day: _state(state) for day, state in body.published.items()}
+        days = {day: _bytes(total) for day, total in body.days.items()}
+        return [(0, _encode(_Ledger(VERSION, days, body.drift, sorted(body.open), sorted(body.restated), told)))]
+    raise TypeError(f"no cost page: {body!r}")
+
+
+def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
+    """Return the body of a page of *kind* sealed in *parts*.
+
+    Raises:
+        ValueError: a page of a version this code does not know; the worker is older than the database.
+    """
+    _check(msgspec.msgpack.decode(parts[0])[0])
+    if kind in {HOUR, DAY}:
+        return _joined(kind, [_decode_part(sealed) for _, sealed in sorted(parts.items())])
+    if kind == BASE:
+        base = _decode_base(parts[0])
+        return BasePage(
+            {
+                kind: {name: (int.from_bytes(total, "big"), days) for name, (total, days) in of.items()}
+                for kind, of in base.sums.items()
+            }
+        )
+    if kind == MONTH:
+        month = _decode_month(parts[0])
+        return MonthPage(_loaded([month.totals]), month.newest_us, _untold(month.published))
+    ledger = _decode_ledger(parts[0])
+    return Ledger(
+        {day: int.from_bytes(total, "big") for day, total in ledger.days.items()},
+        ledger.drift,
+        set(ledger.open),
+        set(ledger.restated),
+        {day: Published(*state) for day, state in ledger.published.items()},
+    )
+
+
+def _parts(page: HourPage) -> Sequence[tuple[int, _Part]]:
+    """Return the parts of *page* that changed: the first one always, for the tenant's total stands there."""
+    _grow(page)
+    if not page.leaves:
+        return [(0, _part(page, ENTITY_TYPES, _whole, head=True))]
+    leaves = page.leaves
+    parts = [(0, _part(page, _OTHERS, _whole, head=True))]
+    users: dict[int, list[str]] = {number: [] for number in page.changed if number}
+    for user_id in _user_ids(page):
+        number = part_of(user_id, leaves)
+        if number in users:
+            users[number].append(user_id)
+    for number, names in sorted(users.items()):
+        parts.append((number, _part(page, (_USER,), _among(names), head=False)))
+    page.changed.clear()
+    return parts
+
+
+def _grow(page: HourPage) -> None:
+    """Split leaves until there is one for every ``USERS_PER_PART`` users; the parts touched are marked changed."""
+    users = len(page.totals[_USER])
+    if users <= USERS_PER_PART and not page.leaves:
+        return
+    while page.leaves * USERS_PER_PART < users:
+        page.leaves += 1
+        split = page.leaves - (1 << ((page.leaves - 1).bit_length() - 1)) if page.leaves > 1 else 1
+        page.changed |= {page.leaves, split}
+
+
+def _user_ids(page: HourPage) -> Collection[str]:
+    if isinstance(page, DayPage):
+        told = {entity_id for _, kind, entity_id, _ in page.published if kind == _USER}
+        return page.totals[_USER].keys() | page.streaks[_USER].keys() | told
+    return page.totals[_USER].keys()
+
+
+_Choice = Callable[[str, Mapping[str, object]], Collection[str]]
+"""(entity type, what is stored by entity id) → the entity ids that go along."""
+
+
+def _whole(_: str, names: Mapping[str, object]) -> Collection[str]:
+    return names
+
+
+def _among(chosen: Collection[str]) -> _Choice:
+    def choose(_: str, names: Mapping[str, object]) -> Collection[str]:
+        return [name for name in chosen if name in names]
+
+    return choose
+
+
+def _part(page: HourPage, kinds: Sequence[str], choose: _Choice, *, head: bool) -> _Part:
+    part = _Part(VERSION, page.leaves, _stored(page.totals, choose, kinds), _restated(page, kinds, choose))
+    if isinstance(page, DayPage):
+        part.newest_us = page.newest_us if head else 0
+        part.streaks = {
+            kind: {name: page.streaks[kind][name] for name in choose(kind, page.streaks[kind])}
+            for kind in kinds
+            if kind in page.streaks
+        }
+        part.published = _told(
+            {key: state for key, state in page.published.items() if key[1] in kinds and choose(key[1], {key[2]: None})}
+        )
+        if page.baselines is not None:
+            part.baselines = {
+                kind: {name: _stored_sum(*page.baselines[kind][name]) for name in choose(kind, page.baselines[kind])}
+                for kind in kinds
+                if kind in page.baselines
+            }
+    return part
+
+
+def _joined(kind: str, parts: Sequence[_Part]) -> HourPage:
+    restated: Names = {kind: set() for kind in ENTITY_TYPES}
+    for part in parts:
+        for of_kind, names in part.restated.items():
+            restated[of_kind].update(names)
+    totals, leaves = _loaded([part.totals for part in parts]), parts[0].leaves
+    if kind == HOUR:
+        return HourPage(totals, restated, leaves)
+    page = DayPage(totals, restated, leaves, newest_us=parts[0].newest_us)
+    page.streaks = {of: {} for of in JUDGED_TYPES}
+    for part in parts:
+        for of, streaks in part.streaks.items():
+            page.streaks[of].update(streaks)
+        page.published.update(_untold(part.published))
+        if part.baselines is not None:
+            page.baselines = page.baselines or {}
+            for of, sums in part.baselines.items():
+                page.baselines.setdefault(of, {}).update(
+                    {name: (int(money), days) for name, (money, days) in sums.items()}
+                )
+    return page
+
+
+def _restated(page: HourPage, kinds: Sequence[str], choose: _Choice) -> dict[str, list[str]]:
+    return {kind: sorted(choose(kind, dict.fromkeys(page.restated[kind]))) for kind in kinds if page.restated[kind]}
+
+
+def _stored(totals: Totals, choose: _Choice, kinds: Sequence[str] = ENTITY_TYPES) -> _StoredTotals:
+    if choose is _whole:  # every page of all but a few tenants
+        return {kind: _halves(totals[kind]) for kind in kinds}
+    return {kind: _halves({name: totals[kind][name] for name in choose(kind, totals[kind])}) for kind in kinds}
+
+
+def _halves(totals: Mapping[str, Total]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    rare = {entity_id: _bytes(total & _RARE) for entity_id, total in totals.items() if total & _RARE}
+    return {entity_id: _bytes(total >> RARE_BITS) for entity_id, total in totals.items()}, rare
+
+
+def _loaded(stored: Sequence[_StoredTotals]) -> Totals:
+    totals: Totals = {kind: {} for kind in ENTITY_TYPES}
+    for part in stored:
+        for kind, (common, rare) in part.items():
+            of_kind = totals[kind]
+            for entity_id, upper in common.items():
+                of_kind[entity_id] = int.from_bytes(upper, "big") << RARE_BITS
+            for entity_id, lower in rare.items():
+                of_kind[entity_id] |= int.from_bytes(lower, "big")
+    return totals
+
+
+def _told(published: Mapping[tuple[str, str, str, str | None], Published]) -> list[_StoredTold]:
+    return [(*key, *_state(state)) for key, state in published.items()]
+
+
+def _state(state: Published) -> tuple[str, str, int, str, str, bool]:
+    return (state.anomaly_type, state.severity, state.streak_start, state.cause, state.status, state.high)
+
+
+def _untold(stored: Sequence[_StoredTold]) -> dict[tuple[str, str, str, str | None], Published]:
+    return {told[:4]: Published(*told[4:]) for told in stored}
+
+
+def _bytes(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) >> 3, "big")
+
+
+def _stored_sum(money: int, days: int) -> tuple[_Number, int]:
+    return (money if money <= _INT64_MAX else str(money), days)
+
+
+def _check(version: object) -> None:
+    if version != VERSION:
+        raise ValueError(f"cost page of version {version}; this worker reads version {VERSION}")

@@ -1,0 +1,90 @@
+"""Which findings are news, and what goes out when they are: a row for people, a fact for machines (CONTRACT §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from engines.core.model import Effects
+from engines.core.time import US_PER_DAY
+from engines.cost import budgets
+from engines.cost.anomalies import FINAL, PROVISIONAL, WITHDRAWN, anomaly_row, fact, fact_message, line
+from engines.cost.book import Book
+from engines.cost.finding import DAY_LEVEL, Finding
+from engines.cost.pages import Published
+from engines.cost.rules import AnomalySeverity
+
+Line = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The window a finding was made in, as telling of it needs.
+
+    Attributes:
+        end_day: the first day after it.
+        records: the tenant's records that count for the revision.
+        newest_us: the tenant's greatest event time in it.
+        closed: its judgement is being fixed; restated: again.
+        tenant_start: returns the day the tenant's own episode of (kind, period) began, None when it has none.
+    """
+
+    book: Book
+    end_day: int
+    records: int
+    newest_us: int
+    closed: bool
+    restated: bool
+    tenant_start: Callable[[str, str | None], int | None]
+
+
+def news(window: Window, finding: Finding, before: Published | None, effects: Effects) -> Published | None:
+    """Tell of *finding* if that is news, and return what was told; None when nothing was.
+
+    News is the first crossing, a change of type, severity, episode or cause, and the close; of what no longer holds,
+    that it was told before.
+    """
+    if not finding.holds and (before is None or before.status == WITHDRAWN):
+        return None
+    state = state_of(window, finding, before)
+    if state == before and not window.closed:
+        return None
+    told = _line(window, finding, state)
+    effects.rows.append(anomaly_row(told))
+    if state.high:
+        effects.outgoing.append(fact_message(_fact(window, told)))
+        effects.count(f"facts.{told['anomaly_type']}")
+    return state
+
+
+def stands(window: Window, finding: Finding, before: Published | None) -> tuple[Line, Line | None] | None:
+    """Return the line of an open window's *finding* as it stands, and its fact if it has one; None: nothing to say."""
+    if not finding.holds and before is None:
+        return None
+    state = state_of(window, finding, before)
+    told = _line(window, finding, state)
+    return told, _fact(window, told) if state.high else None
+
+
+def state_of(window: Window, finding: Finding, before: Published | None) -> Published:
+    """Return what telling of *finding* says."""
+    anomaly_type, severity = budgets.as_last(before, finding)
+    high = severity == AnomalySeverity.HIGH.value or (before is not None and before.high)
+    status = WITHDRAWN if not finding.holds else FINAL if window.closed else PROVISIONAL
+    return Published(anomaly_type, severity, finding.streak_start, finding.cause.cause.value, status, high)
+
+
+def _line(window: Window, finding: Finding, state: Published) -> Line:
+    book = window.book
+    rows = book.settings.count(book.tenant_id, finding.end_day)
+    revision = 2 * (window.records + rows) + window.closed
+    tenant_start = None
+    if finding.entity_type != "tenant":
+        kind = DAY_LEVEL["tenant"] if finding.kind in DAY_LEVEL.values() else finding.kind
+        tenant_start = window.tenant_start(kind, finding.period)
+    said = replace(finding, anomaly_type=state.anomaly_type, severity=state.severity)
+    return line(book.tenant_id, said, state.status, revision, tenant_start, restated=window.restated)
+
+
+def _fact(window: Window, told: Line) -> Line:
+    return fact(told, window.end_day * US_PER_DAY if told["status"] == FINAL else window.newest_us)
