@@ -17,7 +17,6 @@ from drivers import topics
 from drivers.embedded import ServerFailed
 from drivers.prices import Prices
 from engines.core.errors import OutlayError
-from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.rules import STANDARD
 from streams import fates
@@ -87,7 +86,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 async def _replayed(reader: LineReader, now_ms: int) -> Replayed:
-    domain = CostDomain(Prices(), Rules(STANDARD))
+    domain = CostDomain(Prices(), STANDARD)
     replay = Replay(domain, topics.load().named(TOPIC).partitions, now_ms)
     await replay.start()
     while block := await reader.take():

@@ -14,7 +14,7 @@ from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
 from engines.core.model import Context, Effects, TopicPartition
 from engines.core.ports import Domain, Event, Pages
-from engines.cost.anomalies import FACTS_TOPIC, Rules
+from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.prices import UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
@@ -92,7 +92,7 @@ class _Poisoned(CostDomain):
     """The rules with a bug: folding a record whose id is *poison* fails, after pages have been changed."""
 
     def __init__(self, poison: Collection[str]) -> None:
-        super().__init__(_NoPrices(), Rules(STANDARD))
+        super().__init__(_NoPrices(), STANDARD)
         self._poison = frozenset(poison)
 
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
@@ -218,7 +218,7 @@ def _undone(world: World) -> str:
 
 def _unclosed(world: World, seen_ms: int) -> str:
     """Return which partition has not closed what the silence up to *seen_ms* closes."""
-    domain = CostDomain(_NoPrices(), Rules(STANDARD))
+    domain = CostDomain(_NoPrices(), STANDARD)
     margin_ms = int(world.plan.limits.idle_margin_s * 1000)
     for tp in world.broker.partitions:
         position = world.position(tp)

@@ -12,16 +12,16 @@ from drivers.memory.store import MemoryStore
 from engines.core.errors import DataRefused
 from engines.core.model import Batch, Chunk, Context, Effects, Position, TopicPartition
 from engines.core.ports import Domain, Event, Pages
-from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.rules import STANDARD
 from streams.endings import ClaimOver
 from streams.limits import ShellLimits
 from streams.owner import Owner
+from streams.standing import standing
 from tests import oracle
 from tests.generated import Shape
 from tests.strategies import make_stream
-from tests.streams.running import PRICES, Ran, _in_memory, collect, deps_for, memory_log, open_days
+from tests.streams.running import PRICES, Ran, collect, deps_for, memory_left, memory_log
 from tests.streams.test_against_oracle import check
 
 TP = TopicPartition(TOPIC, 0)
@@ -105,10 +105,10 @@ class Rig:
         """Return what *owner*, who leaves now, and those before it have left behind."""
         assert owner.claim is not None, self.halts
         await owner.claim.committer.projected()
-        provisional = await open_days(owner.claim)
+        provisional = await standing(owner.claim)
         positions = {0: cast("Position", owner.committed)}
         await owner.release()
-        return collect(self.log, positions, await _in_memory(self.store, positions)(), provisional)
+        return collect(self.log, positions, await memory_left([self.store], positions), provisional)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -147,7 +147,7 @@ class Buggy(CostDomain):
     """The rules with a bug: folding one of *killers* raises *bug*, after pages have been changed."""
 
     def __init__(self, killers: Collection[str], bug: type[BaseException]) -> None:
-        super().__init__(PRICES, Rules(STANDARD))
+        super().__init__(PRICES, STANDARD)
         self.killers = frozenset(killers)
         self.failed_with: list[int] = []
         """How many records were in each fold that failed."""

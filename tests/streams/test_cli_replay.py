@@ -16,7 +16,6 @@ from drivers.prices import Prices
 from engines.core.model import Context, Effects
 from engines.core.ports import Event, Pages
 from engines.core.time import US_PER_DAY, US_PER_HOUR, format_instant, parse_instant
-from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.rules import STANDARD
 from streams.replay import Replay
@@ -297,7 +296,7 @@ class _Faulty(CostDomain):
 @pytest.mark.parametrize("partitions", [1, 3])
 async def test_a_record_that_no_rule_survives_is_the_only_one_lost(partitions: int) -> None:
     lines = [value for _, value in month()]
-    playing = Replay(_Faulty(Prices(), Rules(STANDARD)), partitions, parse_instant(NOW) // 1000)
+    playing = Replay(_Faulty(Prices(), STANDARD), partitions, parse_instant(NOW) // 1000)
     await playing.start()
     await playing.feed(lines)
     ended = await playing.finish(close_all=True)

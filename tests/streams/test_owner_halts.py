@@ -10,7 +10,6 @@ from drivers.memory.store import MemoryStore
 from engines.core.errors import DataRefused
 from engines.core.model import Batch, Context, Effects
 from engines.core.ports import Pages
-from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.rules import STANDARD
 from streams import fates
@@ -88,7 +87,7 @@ async def test_a_message_the_broker_refuses_halts_the_worker_and_stays_first_in_
 
 
 async def test_a_close_that_cannot_be_done_halts_the_worker_and_blames_no_record() -> None:
-    rig = Rig(stream_of(6), domain=CannotClose(PRICES, Rules(STANDARD)))
+    rig = Rig(stream_of(6), domain=CannotClose(PRICES, STANDARD))
     owner = await rig.owner()
     await rig.drive(owner)
     [reason] = rig.halts

@@ -7,7 +7,6 @@ from typing import Any
 
 from engines.core.model import Effects, PageKey
 from engines.core.time import US_PER_DAY, US_PER_HOUR
-from engines.cost.anomalies import Rules
 from engines.cost.domain import CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.pages import DayPage, day_key
@@ -63,7 +62,7 @@ class OnePrice:
 
 def domain(profile: Profile = REFERENCE, price: int | None = None) -> CostDomain:
     """Return the cost domain under *profile*, with one *price*, in nano-USD, or none."""
-    return CostDomain(OnePrice(price), Rules(profile))
+    return CostDomain(OnePrice(price), profile)
 
 
 def spent(day: int, usd: float | None, tenant_id: str = TENANT, hour: int = 12, **more: Any) -> CostEvent:

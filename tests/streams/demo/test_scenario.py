@@ -11,7 +11,6 @@ from drivers.kafka.murmur2 import partition_of
 from drivers.prices import Prices
 from drivers.topics import load
 from engines.core.time import US_PER_DAY, US_PER_HOUR, parse_instant
-from engines.cost.anomalies import Rules
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.prices import Unpriced
@@ -34,7 +33,7 @@ def month(seed: int) -> Month:
 
 
 async def replayed(seed: int) -> Replayed:
-    replay = Replay(CostDomain(Prices(), Rules(STANDARD)), load().named(TOPIC).partitions, NOW_MS)
+    replay = Replay(CostDomain(Prices(), STANDARD), load().named(TOPIC).partitions, NOW_MS)
     await replay.start()
     await replay.feed(month(seed).lines)
     return await replay.finish(close_all=False)
