@@ -107,14 +107,12 @@ def remove(*, tenant: Tenant, type_: Type, entity: Entity = None, effective_from
 @budgets.command("list", epilog=_LIST_EXAMPLES)
 def list_(*, tenant: OfTenant = None, as_json: Json = False) -> None:
     """Show the budgets in force for today's windows, and what is to come."""
-    from engines.core.time import US_PER_DAY, day_of, day_start_us
     from engines.cost.setting_lines import BudgetLine
     from engines.cost.setting_view import entries
     from streams.cli import settings_shared as shared
     from streams.cli import wide
 
-    window_us = day_start_us(day_of(shared.now_us())) + US_PER_DAY - 1
-    found = entries(BudgetLine, shared.rows_of(tenant), window_us).values()
+    found = entries(BudgetLine, shared.rows_of(tenant), shared.end_of_today_us()).values()
     now = [entry.now for entry in found if entry.now is not None and entry.now.is_active]
     later = [line for entry in found for line in entry.later]
     if as_json:

@@ -76,15 +76,12 @@ def list_(
 ) -> None:
     """Show every rule as it is in force for today's windows, where it comes from, and what is to come."""
     from drivers import settings
-    from engines.core.time import US_PER_DAY, day_of, day_start_us
     from engines.cost.setting_view import rules_in_force
     from streams.cli import settings_shared as shared
     from streams.cli import wide
 
-    now_us = shared.now_us()
-    window_us = day_start_us(day_of(now_us)) + US_PER_DAY - 1
-    start = settings.load().rules
-    found = rules_in_force(shared.rows_of(tenant), tenant, start, window_us=window_us, record_us=now_us)
+    start, times = settings.load().rules, {"window_us": shared.end_of_today_us(), "record_us": shared.now_us()}
+    found = rules_in_force(shared.rows_of(tenant), tenant, start, **times)
     if as_json:
         shared.printed_as_json(map(_members, found))
         return

@@ -34,8 +34,9 @@ SinceSoon = Annotated[
 
 NOTICE_S: Final = 30
 """By then every worker knows a row that goes by the time of records, and so judges the same records by it."""
-_WINDOWS: Final = "it judges every window that ends later, today's too; running workers know it within seconds"
-_RECORDS: Final = "it holds for records that occur then or later"
+_WINDOWS: Final = "for every window that ends later"
+_TODAY: Final = ", today's and this month's too; running workers know it within seconds"
+_RECORDS: Final = "for records that occur then or later"
 
 
 def now_us() -> int:
@@ -43,6 +44,13 @@ def now_us() -> int:
     import time
 
     return time.time_ns() // 1_000_000_000 * 1_000_000
+
+
+def end_of_today_us() -> int:
+    """Return the last instant of today's windows: what is in force then judges them."""
+    from engines.core.time import US_PER_DAY, day_of, day_start_us
+
+    return day_start_us(day_of(now_us())) + US_PER_DAY - 1
 
 
 def effective(since: str | None, *, soon: bool = False) -> int:
@@ -115,7 +123,8 @@ def _tell(line: SettingLine, rows: Iterable[SettingRow]) -> None:
     model: type[BudgetLine | TagLine | RuleLine] = type(line)
     by_record = isinstance(line, TagLine) or (isinstance(line, RuleLine) and line.name == FEATURE_TAGS)
     print(described(line))
-    print(f"in force from {since_of(line)}: {_RECORDS if by_record else _WINDOWS}")
+    today = _TODAY if effective_us_of(line) <= end_of_today_us() else ""
+    print(f"in force from {since_of(line)}: {_RECORDS if by_record else _WINDOWS + today}")
     for later in entries(model, rows, effective_us_of(line))[subject_of(line)].later:
         print(f"from {since_of(later)} another row takes over: {described(later)}")
 
