@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
-from tests.oracle import Line, LogRecord, Outcome, comparable, parse_time
+from tests.oracle import Line, LogRecord, Outcome, Setting, comparable, parse_time
 
 MARCH_4 = 20_516  # 2026-03-04, in days since the epoch
 
@@ -19,6 +20,35 @@ def record(at: str, cents: str | None = None, append_us: int | None = None, **mo
 
 def days(costs: dict[str, str], **more: Any) -> list[LogRecord]:
     return [record(f"{day}T12:00:00Z", cents, **more) for day, cents in sorted(costs.items())]
+
+
+def series(first: str, costs: Sequence[str | None], **more: Any) -> list[LogRecord]:
+    """One record a day from *first* on, at noon; None: a silent day."""
+    start = date.fromisoformat(first)
+    dated = {(start + timedelta(days=place)).isoformat(): cents for place, cents in enumerate(costs)}
+    return days({day: cents for day, cents in dated.items() if cents is not None}, **more)
+
+
+def many(day: str, count: int, cents: str | None, hour: int = 6, **more: Any) -> list[LogRecord]:
+    """So many records of one day, a second apart."""
+    return [record(f"{day}T{hour:02}:{n // 60:02}:{n % 60:02}Z", cents, **more) for n in range(count)]
+
+
+def rule(name: str, value: Any, since: str | None = None, tenant_id: str = "*", **more: Any) -> Setting:
+    return Setting("rule", tenant_id, None if since is None else at_us(since), {"name": name, "value": value}, **more)
+
+
+def budget(entity: tuple[str, str], *, since: str | None = None, known: int | None = None, **body: Any) -> Setting:
+    """A budget of acme; *known*: before this offset of partition 0, None: from the start."""
+    whole = {"budget_type": entity[0], "entity_id": entity[1], "daily_limit_cents": None, "monthly_limit_cents": None}
+    whole |= {"warn_threshold_pct": 80, "hard_limit_enabled": False, "is_active": True} | body
+    known_before = {} if known is None else {0: known}
+    return Setting("budget", "acme", None if since is None else at_us(since), whole, known_before)
+
+
+def tag(name: str, *, active: bool = True, since: str | None = None, **more: Any) -> Setting:
+    body = {"tag": name, "display_name": name, "is_active": active}
+    return Setting("tag", "acme", None if since is None else at_us(since), body, **more)
 
 
 def at_us(text: str) -> int:

@@ -53,7 +53,7 @@ def judge(book: Book, day: int, *, told: bool) -> Finding | None:
         key=Key(DRIFT, book.tenant, day_window(day)),
         holds=holds,
         anomaly_type=DRIFT,
-        severity=_severity(deviation, rules),
+        severity=classify(deviation, rules),
         current_nanousd=week // 7,
         expected_nanousd=total // count,
         deviation_pct=deviation,
@@ -66,7 +66,8 @@ def judge(book: Book, day: int, *, told: bool) -> Finding | None:
     )
 
 
-def _severity(deviation: Fraction, rules: Rules) -> str:
+def classify(deviation: Fraction, rules: Rules) -> str:
+    """Return the band of a deviation in percent."""
     if deviation >= rules["severity_high_pct"]:
         return "HIGH"
     return "MEDIUM" if deviation >= rules["severity_medium_pct"] else "LOW"

@@ -61,10 +61,12 @@ def test_a_baseline_of_100_and_150_on_two_days_is_a_streak_of_two() -> None:
         "cause_evidence": {
             "requests": 1, "retry_requests": 0, "input_tokens": 3, "baseline_requests": 13,
             "baseline_retry_requests": 0, "baseline_input_tokens": 39, "baseline_days": 13, "feature_tag": None,
-            "feature_nanousd": None, "baseline_feature_nanousd": None, "tagged_nanousd": 0, "baseline_tagged_nanousd": 0,
+            "feature_nanousd": None, "baseline_feature_nanousd": None,
+            "tagged_nanousd": 0, "baseline_tagged_nanousd": 0,
         },
         "unpriced_requests": 0, "restated": False, "tenant_episode_id": None, "metadata": {},
-        "rules": {"profile": "reference", "version": 1, "changed": {}}, "budget": None, "status": "final", "revision": 31,
+        "rules": {"profile": "reference", "version": 1, "changed": {}}, "budget": None,
+        "status": "final", "revision": 31,
     }  # fmt: skip
     (fact,) = outcome.facts
     assert fact["current_value_cents"] == 150
