@@ -11,7 +11,8 @@ from drivers.postgres.settings_writer import NewSetting as Row
 from engines.core.errors import OutlayError, SettingsError
 from engines.core.model import SettingRow
 from engines.core.ports import Clock
-from engines.cost.setting_lines import EVERYONE, NewSetting
+from engines.cost.setting_lines import NewSetting
+from engines.cost.settings import EVERY_TENANT
 from streams.homes import PartitionOf
 
 _TOPIC: Final = "costs"
@@ -51,10 +52,10 @@ class SettingsHome:
         """
         if tenant_id is not None:
             rows = await self._tables[await self._number_of(tenant_id)].read()
-            return [row for row in rows if row.tenant_id in {EVERYONE, tenant_id}]
+            return [row for row in rows if row.tenant_id in {EVERY_TENANT, tenant_id}]
         found: list[SettingRow] = []
         for number, table in enumerate(self._tables):
-            found += [row for row in await table.read() if not number or row.tenant_id != EVERYONE]
+            found += [row for row in await table.read() if not number or row.tenant_id != EVERY_TENANT]
         return found
 
     async def append(self, rows: Sequence[NewSetting]) -> None:
@@ -62,11 +63,11 @@ class SettingsHome:
         now_us = self._clock.now_ms() * _US_PER_MS
         wanted: dict[int, list[Row]] = {}
         for row in rows:
-            everyone = row.tenant_id == EVERYONE
+            everyone = row.tenant_id == EVERY_TENANT
             for number in range(len(self._tables)) if everyone else [await self._number_of(row.tenant_id)]:
                 wanted.setdefault(number, []).append(Row(*row))
         if len(wanted) > 1:
-            await self._refuse_everywhere([Row(*row) for row in rows if row.tenant_id == EVERYONE], now_us)
+            await self._refuse_everywhere([Row(*row) for row in rows if row.tenant_id == EVERY_TENANT], now_us)
         done: list[int] = []
         for number, here in wanted.items():
             try:
@@ -82,7 +83,7 @@ class SettingsHome:
 
     async def _number_of(self, tenant_id: str) -> int:
         """Return the number of the database with the home partition of *tenant_id*."""
-        if len(self._tables) == 1 or tenant_id == EVERYONE:
+        if len(self._tables) == 1 or tenant_id == EVERY_TENANT:
             return 0
         for table in self._positions:
             _, pins = await table.read()

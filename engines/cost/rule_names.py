@@ -6,14 +6,11 @@ Every number of a ``Profile`` is a rule of its name (CONTRACT §6); beside them 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Final
 
-from engines.cost.rules import Profile, ProfileName
-
-PROFILE: Final = "profile"
-FEATURE_TAGS: Final = "feature_tags"
+from engines.cost.rules import NUMBERS, ProfileName
+from engines.cost.settings import FEATURE_TAGS, OPEN, PROFILE, REGISTERED
 
 PCT_MAX: Final = 1_000_000
 CENTS_MAX: Final = 10**12
@@ -21,13 +18,6 @@ BASELINE_DAYS_MAX: Final = 21
 """No rule looks back on more baseline days than drift."""
 STREAK_DAYS_MAX: Final = 366
 REQUESTS_MAX: Final = 10**12
-
-
-class FeatureTags(StrEnum):
-    """How the feature tags of records are read (CONTRACT §4)."""
-
-    OPEN = "open"
-    REGISTERED = "registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +76,8 @@ def _range_of(name: str) -> Numbers:
     return _SPECIAL.get(name) or Numbers(0, CENTS_MAX if name.endswith("_cents") else PCT_MAX)
 
 
-NUMBERS: Final = tuple(field.name for field in fields(Profile) if field.name != "name")
-"""The numbers of a profile, in the order it lists them."""
 RULES: Final[Mapping[str, Numbers | Words]] = {
     PROFILE: Words(tuple(ProfileName)),
-    FEATURE_TAGS: Words(tuple(FeatureTags)),
+    FEATURE_TAGS: Words((OPEN, REGISTERED)),
     **{name: _range_of(name) for name in NUMBERS},
 }

@@ -18,12 +18,11 @@ from engines.core.model import Invalid, SettingRow
 from engines.core.time import format_instant, parse_instant
 from engines.cost.record import Instant, Text
 from engines.cost.rule_names import RULES
+from engines.cost.settings import EVERY_TENANT
 from engines.cost.wire import read_object
 
 Kind = Literal["budget", "tag", "rule"]
 
-EVERYONE: Final = "*"
-"""The tenant of a rule that holds for all of them."""
 LIMIT_CENTS_MAX: Final = 10**12
 SHOWN_MAX: Final = 60
 
@@ -76,7 +75,7 @@ class _TenantsLine(_Line):
     @field_validator("tenant_id")
     @classmethod
     def _names_one_tenant(cls, tenant_id: str) -> str:
-        if tenant_id == EVERYONE:
+        if tenant_id == EVERY_TENANT:
             raise PydanticCustomError("everyone", "is one tenant's; * is for rules only")
         return tenant_id
 
@@ -132,7 +131,7 @@ class RuleLine(_Line):
 
     kind: ClassVar[Kind] = "rule"
 
-    tenant_id: Text = EVERYONE
+    tenant_id: Text = EVERY_TENANT
     name: Text
     value: Any
 

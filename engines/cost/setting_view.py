@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from engines.core.model import SettingRow
-from engines.cost.rule_names import FEATURE_TAGS, NUMBERS, PROFILE, RULES, FeatureTags
-from engines.cost.rules import PROFILES, ProfileName
-from engines.cost.setting_lines import EVERYONE, BudgetLine, RuleLine, SettingLine, TagLine, line_of
+from engines.cost.rule_names import RULES
+from engines.cost.rules import NUMBERS, PROFILES, ProfileName
+from engines.cost.setting_lines import BudgetLine, RuleLine, SettingLine, TagLine, line_of
+from engines.cost.settings import EVERY_TENANT, FEATURE_TAGS, OPEN, PROFILE
 
 _Line = TypeVar("_Line", bound=SettingLine)
 _ALWAYS_US = -1
@@ -68,7 +69,7 @@ def rules_in_force(
         window_us: the last instant of the window in question.
         record_us: the time of a record, for ``feature_tags``, which goes by that.
     """
-    whose = [EVERYONE] if tenant_id == EVERYONE else [tenant_id, EVERYONE]
+    whose = [EVERY_TENANT] if tenant_id == EVERY_TENANT else [tenant_id, EVERY_TENANT]
     found: dict[str, tuple[RuleLine | None, list[RuleLine]]] = {}
     by_window, by_record = entries(RuleLine, rows, window_us), entries(RuleLine, rows, record_us)
     for name in RULES:
@@ -79,7 +80,7 @@ def rules_in_force(
     profile = found[PROFILE][0]
     name_of_profile = start if profile is None else str(profile.value)
     numbers = PROFILES[ProfileName(name_of_profile)]
-    defaults: dict[str, int | str] = {PROFILE: name_of_profile, FEATURE_TAGS: FeatureTags.OPEN.value}
+    defaults: dict[str, int | str] = {PROFILE: name_of_profile, FEATURE_TAGS: OPEN}
     defaults |= {name: getattr(numbers, name) for name in NUMBERS}
     return [
         RuleInForce(name, defaults[name] if row is None else row.value, row, later)

@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 from engines.core.errors import SettingsError
 from engines.core.model import Invalid
 from engines.core.time import format_instant
-from engines.cost.setting_lines import EVERYONE, BudgetLine, Kind, NewSetting, RuleLine, SettingLine, TagLine, parse
+from engines.cost.setting_lines import BudgetLine, Kind, NewSetting, RuleLine, SettingLine, TagLine, parse
+from engines.cost.settings import EVERY_TENANT
 
 _Line = TypeVar("_Line", bound=SettingLine)
 
@@ -90,7 +91,7 @@ class CostWriteService:
         return await self._append(BudgetLine, effective_us, **budget.model_dump() | {"is_active": False})
 
     async def set_rule(
-        self, name: str, value: int | str, tenant_id: str = EVERYONE, *, effective_us: int | None
+        self, name: str, value: int | str, tenant_id: str = EVERY_TENANT, *, effective_us: int | None
     ) -> RuleLine:
         """Set one rule of a tenant, or of all."""
         return await self._append(RuleLine, effective_us, tenant_id=tenant_id, name=name, value=value)

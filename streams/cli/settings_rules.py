@@ -53,7 +53,8 @@ def set_(
     A tenant's own rule wins over one for all, and a number that was set stays set when the profile changes. Nothing
     may take effect within days that are closed. feature_tags (open, registered) goes by the time of each record.
     """
-    from engines.cost.rule_names import FEATURE_TAGS, RULES, Numbers
+    from engines.cost.rule_names import RULES, Numbers
+    from engines.cost.settings import FEATURE_TAGS
     from streams.cli import settings_shared as shared
 
     effective_us = shared.effective(effective_from, soon=name == FEATURE_TAGS)
@@ -98,7 +99,7 @@ def list_(
 
 
 def _origin(one: RuleInForce, profile: str) -> str:
-    from engines.cost.rule_names import FEATURE_TAGS, PROFILE
+    from engines.cost.settings import FEATURE_TAGS, PROFILE
 
     if one.row is not None:
         return "every tenant's row" if one.row.tenant_id == "*" else f"row of {one.row.tenant_id}"

@@ -116,9 +116,9 @@ def rows_of(tenant_id: str | None) -> list[SettingRow]:
 
 
 def _tell(line: SettingLine, rows: Iterable[SettingRow]) -> None:
-    from engines.cost.rule_names import FEATURE_TAGS
     from engines.cost.setting_lines import BudgetLine, RuleLine, TagLine
     from engines.cost.setting_view import effective_us_of, entries, subject_of
+    from engines.cost.settings import FEATURE_TAGS
 
     model: type[BudgetLine | TagLine | RuleLine] = type(line)
     by_record = isinstance(line, TagLine) or (isinstance(line, RuleLine) and line.name == FEATURE_TAGS)
@@ -136,7 +136,8 @@ def since_of(line: SettingLine) -> str:
 
 def described(line: SettingLine) -> str:
     """Return what *line* says, for people."""
-    from engines.cost.setting_lines import EVERYONE, BudgetLine, TagLine
+    from engines.cost.setting_lines import BudgetLine, TagLine
+    from engines.cost.settings import EVERY_TENANT
 
     if isinstance(line, BudgetLine):
         whose = "" if line.budget_type == "tenant" else f", {line.budget_type} {line.entity_id}"
@@ -146,7 +147,7 @@ def described(line: SettingLine) -> str:
     if isinstance(line, TagLine):
         state = f"registered as {line.display_name!r}" if line.is_active else "inactive, its records are unclassified"
         return f"tag {line.tag} of {line.tenant_id}: {state}"
-    return f"rule {line.name} of {'every tenant' if line.tenant_id == EVERYONE else line.tenant_id}: {line.value}"
+    return f"rule {line.name} of {'every tenant' if line.tenant_id == EVERY_TENANT else line.tenant_id}: {line.value}"
 
 
 def usd(cents: int | None) -> str:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from engines.core.errors import SettingsError
 from engines.core.model import SettingRow
 from engines.core.time import format_instant, parse_instant
-from engines.cost import rules
-from engines.cost.rule_names import FEATURE_TAGS, NUMBERS, PROFILE, RULES, Numbers, Words
-from engines.cost.rules import PROFILES
+from engines.cost.rule_names import RULES, Numbers, Words
+from engines.cost.rules import NUMBERS, PROFILES
 from engines.cost.setting_lines import Kind, line_of, parse, read_lines
+from engines.cost.settings import FEATURE_TAGS, PROFILE
 
 END_US = parse_instant("9998-12-31T23:59:59Z")
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=256)
@@ -202,7 +202,7 @@ def test_a_row_of_a_later_version_is_nobodys_line() -> None:
 
 
 def test_every_number_of_both_profiles_is_a_rule_that_takes_its_own_value() -> None:
-    assert set(RULES) == {PROFILE, FEATURE_TAGS, *rules.NUMBERS}
+    assert set(RULES) == {PROFILE, FEATURE_TAGS, *NUMBERS}
     for profile in PROFILES.values():
         for name in NUMBERS:
             rule = RULES[name]
