@@ -124,7 +124,7 @@ def drift(book: Book, day: int, start: int | None) -> Finding:
         streak_start=first,
         rules=found.rules,
         holds=start is not None and day - start + 1 >= profile.drift_days_required,
-        breach_count=day - first + 1,
+        breach_count=0 if start is None else day - first + 1,
         cause=derive(found.week, found.before, features, profile),
         unpriced_requests=0 if page is None else unpriced(page.totals["tenant"].get(book.tenant_id, 0)),
     )

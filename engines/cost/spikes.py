@@ -62,7 +62,7 @@ def flag(day: Day, entity_type: str, entity_id: str) -> bool:
     streaks = day.page.streaks[entity_type]
     before = streaks.get(entity_id)
     start: int | None = None
-    if day.total(entity_type, entity_id) >= day.lines(entity_type, entity_id).breach:
+    if cost(day.total(entity_type, entity_id)) >= day.lines(entity_type, entity_id).breach:
         previous = day.book.day(day.day - 1)
         start = day.day if previous is None else previous.streaks[entity_type].get(entity_id, day.day)
     if start == before:
@@ -120,7 +120,7 @@ def spike(day: Day, entity_type: str, entity_id: str) -> Finding:
     total, profile = day.total(entity_type, entity_id), day.rules.profile
     base, days = day.base.get(entity_type, {}).get(entity_id, _NO_SUM)
     start, current, before = day.started(entity_type, entity_id), cost(total), cost(base)
-    breaches = day.day - start + 1
+    breaches = day.day - start + 1 if entity_id in day.page.streaks[entity_type] else 0
     if breaches >= profile.consecutive_days or not profile.alone_pct:
         threshold = profile.spike_pct
     else:
