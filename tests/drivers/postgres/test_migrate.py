@@ -13,14 +13,26 @@ from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits, Raw, libpq_url
 from drivers.postgres.migrate import ONE_AT_A_TIME, alembic_config, migrate
 from drivers.postgres.schema import metadata, projections
+from drivers.postgres.settings_writer import NewSetting, SettingsTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import SettingsError, Transient
+from engines.core.model import PageKey
 from engines.core.tables import TABLES
+from tests.drivers.rows import anomaly, snapshot
+from tests.drivers.store_subject import LOG, TP, batch, message, moved
 
 RELATIONS = """
 SELECT c.relname, c.relkind::text, c.reloptions, a.attname, a.atttypid, a.attnotnull, a.attstorage::text
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 ORDER BY 1, 4
+"""
+FIRST_STATE = """
+INSERT INTO topics VALUES ('costs', 12, 'c', 't');
+INSERT INTO positions (partition, topic, cluster_id, topic_id, next_offset, outbox_seq, published, projected, epoch,
+                       version, released, counts)
+VALUES (3, 'costs', 'c', 't', 10, 0, 0, 0, 1, 1, true, '{}');
+INSERT INTO pages VALUES (3, 'costs', 'cost.day', 490896, 'acme', 0, '\\x00', 10);
+INSERT INTO id_blocks VALUES (3, 'costs', 20454, 10, '\\x00');
 """
 IMPATIENT = PostgresLimits(lock_s=0.1)
 
@@ -95,6 +107,47 @@ def test_the_newest_revision_is_the_one_the_code_expects() -> None:
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert head == f"{schema_version.NEWEST:04d}"
     assert 1 <= schema_version.OLDEST <= schema_version.NEWEST
+
+
+async def test_state_of_the_first_version_is_emptied_only_when_asked(database_url: str, beside: Raw) -> None:
+    await migrate(database_url, revision="0001")
+    await beside.execute(FIRST_STATE)
+    held = await beside.fetch(RELATIONS)
+    with pytest.raises(SettingsError, match=r"positions, pages.*`outlay migrate --rebuild`"):
+        await migrate(database_url)
+    assert await beside.fetch(RELATIONS) == held
+    assert await beside.fetchval("SELECT count(*) FROM pages") == 1
+    await migrate(database_url, rebuild=True)
+    assert await beside.fetchval("SELECT count(*) FROM positions") == 0
+    assert await beside.fetchval("SELECT partitions FROM topics") == 12
+    assert await beside.fetchval("SELECT version_num FROM alembic_version") == f"{schema_version.NEWEST:04d}"
+
+
+async def test_an_empty_database_of_the_first_version_goes_on(database_url: str, beside: Raw) -> None:
+    await migrate(database_url, revision="0001")
+    await beside.execute("INSERT INTO topics VALUES ('costs', 12, '', '')")
+    await migrate(database_url)
+    assert await beside.fetchval("SELECT partitions FROM topics") == 12
+    again = beside.fetch("SELECT FROM pg_inherits WHERE inhparent = 'pages'::regclass")
+    assert len(await again) == 1
+
+
+async def test_rebuilding_leaves_settings_and_fences_whoever_works(
+    tables: str, postgres_store: PostgresStore, observer: Raw
+) -> None:
+    settings = SettingsTable(tables, PostgresLimits())
+    rule = NewSetting("rule", "*", None, b'{"name":"profile","value":"reference"}')
+    assert await settings.append([rule], now_us=0) == [1]
+    claimed = await postgres_store.claim(TP, LOG)
+    contents: dict[str, Any] = {"pages": [(PageKey("t", "cost.day", 24), b"")], "outbox": [message(1)]}
+    assert await postgres_store.commit(batch(claimed, rows=[snapshot(), anomaly()], **contents))
+    await migrate(tables, rebuild=True)
+    assert await postgres_store.commit(batch(moved(claimed))) is False
+    for table in ("positions", "pages", "id_blocks", "outbox", "snapshots", "anomalies"):
+        assert await observer.fetchval(f"SELECT count(*) FROM {table}") == 0
+    assert len(await settings.read()) == 1
+    await settings.close()
+    assert (await postgres_store.claim(TP, LOG)).next_offset == LOG.start
 
 
 @pytest.mark.parametrize(
