@@ -46,6 +46,9 @@ class Settings(BaseSettings):
         database_*_timeout_s: see ``drivers.postgres.connections.PostgresLimits``.
         database_synchronous_commit: ``off`` is safe: a lost commit is replayed, its position is lost with it.
         rules: profile of the cost rules to start with.
+        publish_snapshots: publish the complete snapshots of hours and days on ``cost-snapshots``.
+        entities_per_tenant_day: users, features and models of one tenant on one day; more fall into ``~other``.
+        dedup_days: how many days back a late record is still counted; with less than 35 identities take less room.
         retention_days: how long snapshots and anomalies stay, in days before today or, where data is older, before the
             watermark furthest behind; 0: for ever. Never fewer than 50.
         settings_poll_s: how often to look for new settings rows where no notification comes through.
@@ -79,6 +82,9 @@ class Settings(BaseSettings):
     database_synchronous_commit: Literal["on", "off"] = "on"
 
     rules: Literal["standard", "reference"] = "standard"
+    publish_snapshots: bool = False
+    entities_per_tenant_day: Annotated[int, Field(ge=10, le=1_000_000)] = 20_000
+    dedup_days: Annotated[int, Field(ge=0, le=35)] = 35
     retention_days: Annotated[int, Field(ge=0, le=1_000_000)] = 400
     settings_poll_s: _Seconds = 5.0
 

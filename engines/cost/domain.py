@@ -15,7 +15,7 @@ from engines.cost.book import SNAPSHOT_WINDOW, Book
 from engines.cost.decode import CostEvent, decode
 from engines.cost.detector import CostAnomalyDetector
 from engines.cost.event import stamp
-from engines.cost.fold import ENTITIES_MAX, fold
+from engines.cost.fold import NO_LIMITS, FoldLimits, fold
 from engines.cost.lines import snapshot_message, snapshot_values
 from engines.cost.pages import (
     DAY,
@@ -41,24 +41,15 @@ class CostDomain:
     Args:
         prices: what a record costs that does not say so.
         start: the profile in force where no settings row says otherwise.
-        publish_snapshots: publish complete snapshots on ``cost-snapshots``.
-        entities_max: entities of a tenant's day beyond which new ones fall into ``~other``.
+        limits: what may be set; with ``publish_snapshots`` a close publishes its snapshots on ``cost-snapshots``.
     """
 
     topic = TOPIC
 
-    def __init__(
-        self,
-        prices: PriceBook,
-        start: Profile,
-        *,
-        publish_snapshots: bool = False,
-        entities_max: int = ENTITIES_MAX,
-    ) -> None:
+    def __init__(self, prices: PriceBook, start: Profile, limits: FoldLimits = NO_LIMITS) -> None:
         self._prices = prices
         self._start = start
-        self._publish_snapshots = publish_snapshots
-        self._entities_max = entities_max
+        self._limits = limits
         self._detector = CostAnomalyDetector()
 
     def decode(self, record: Record) -> Event | Invalid:
@@ -104,7 +95,7 @@ class CostDomain:
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold *events* into totals and judge open windows as they cross lines."""
         records = cast("Mapping[str, Sequence[CostEvent]]", events)
-        return fold(pages, records, self._prices, self._detector, context, self._entities_max)
+        return fold(pages, records, self._prices, self._detector, context, self._limits)
 
     def tenants_scope(self) -> tuple[str, range]:
         """Return where every tenant with any state is found: each has a ledger."""
@@ -121,7 +112,7 @@ class CostDomain:
         """Return the pages that the close of *day* reads."""
         wanted: set[PageKey] = set()
         for tenant_id in tenants:
-            needed = partial(needs.of_close, day=day, hours=self._publish_snapshots)
+            needed = partial(needs.of_close, day=day, hours=self._limits.publish_snapshots)
             wanted |= _unknown(pages, tenant_id, context, needed)
         return wanted
 
@@ -132,7 +123,7 @@ class CostDomain:
             book = Book(pages, tenant_id, context)
             held = day in book.ledger.open
             self._detector.close(book, day, effects)
-            if held and self._publish_snapshots:
+            if held and self._limits.publish_snapshots:
                 self._publish_day(book, day, effects)
         return effects
 

@@ -7,6 +7,7 @@ is in offset order, so the totals at a crossing are those of exactly the records
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from engines.core.model import Context, Effects
@@ -16,7 +17,8 @@ from engines.cost import packing, spikes, windows
 from engines.cost.book import Book
 from engines.cost.decode import CostEvent
 from engines.cost.detector import CostAnomalyDetector
-from engines.cost.pages import ENTITY_TYPES, MonthPage
+from engines.cost.lines import entity_values, snapshot_message
+from engines.cost.pages import ENTITY_TYPES, HourPage, MonthPage, day_key, hour_key
 from engines.cost.prices import PriceBook, Unpriced
 from engines.cost.restate import restate
 from engines.cost.rules import NEVER
@@ -25,8 +27,6 @@ from engines.cost.totals import RETRY_ONE, UNPRICED_ONE, Total, line, of_record
 
 OTHER: Final = "~other"
 """Where the spend of entities goes that a tenant's day has no room for."""
-ENTITIES_MAX: Final = 20_000
-"""Entities of a tenant's day beyond which new ones fall into ``~other``."""
 CAPPED: Final = "capped"
 """Counts the names that did."""
 
@@ -34,17 +34,33 @@ _NEVER: Final = line(NEVER)
 _Names = tuple[str, str | None, str | None, str]
 
 
+@dataclass(frozen=True, slots=True)
+class FoldLimits:
+    """What folding may be told.
+
+    Attributes:
+        entities_max: entities of a tenant's day beyond which new ones fall into ``~other``.
+        publish_snapshots: publish complete snapshots, and so those that a restatement corrects.
+    """
+
+    entities_max: int = 20_000
+    publish_snapshots: bool = False
+
+
+NO_LIMITS: Final = FoldLimits()
+
+
 class Folder:
     """Folds the records of one tenant's stretch of log."""
 
     def __init__(
-        self, book: Book, prices: PriceBook, detector: CostAnomalyDetector, effects: Effects, entities_max: int
+        self, book: Book, prices: PriceBook, detector: CostAnomalyDetector, effects: Effects, limits: FoldLimits
     ) -> None:
         self._book = book
         self._prices = prices
         self._detector = detector
         self._effects = effects
-        self._entities_max = entities_max
+        self._limits = limits
         self._slots: dict[int, _Slot] = {}
 
     def fold(self, events: Sequence[CostEvent]) -> None:
@@ -56,7 +72,7 @@ class Folder:
             hour = event.occurred_at // US_PER_HOUR
             slot = slots.get(hour)
             if slot is None:
-                slot = slots[hour] = _Slot(book, hour, most, self._entities_max)
+                slot = slots[hour] = _Slot(book, hour, most, self._limits.entities_max)
             names = (book.tenant_id, event.user_id, event.feature_tag, event.model)
             if tags is not None:
                 names = _tagged(names, tags, event.occurred_at)
@@ -73,6 +89,13 @@ class Folder:
     def _restate(self, occurred_at: int, names: _Names, record: Total) -> None:
         named = [(kind, name) for kind, name in zip(ENTITY_TYPES, names, strict=True) if name is not None]
         restate(self._book, occurred_at, named, record, self._detector, self._effects)
+        if self._limits.publish_snapshots:
+            hour = occurred_at // US_PER_HOUR
+            for key in (hour_key(self._book.tenant_id, hour), day_key(self._book.tenant_id, hour // HOURS_PER_DAY)):
+                page = self._book.pages.get(key)
+                if isinstance(page, HourPage):
+                    rows = [entity_values(key, page, entity, 0) for entity in named]
+                    self._effects.outgoing += [snapshot_message(values, self._book.closed) for values in rows]
 
     def _judge_month(self, slot: _Slot) -> None:
         """Judge a month whose budget reached a line; a closed one waits for the next close."""
@@ -83,7 +106,7 @@ class Folder:
         """Return *names*, those that the day has no room for replaced."""
         admitted: list[str | None] = []
         for kind, name in zip(ENTITY_TYPES, names, strict=True):
-            full = slot.page.entities >= self._entities_max
+            full = slot.page.entities >= self._limits.entities_max
             known = name is None or kind == "tenant" or name in slot.page.totals[kind]
             if full and not known and name != OTHER:
                 self._effects.count(CAPPED)
@@ -150,12 +173,12 @@ def fold(
     prices: PriceBook,
     detector: CostAnomalyDetector,
     context: Context,
-    entities_max: int = ENTITIES_MAX,
+    limits: FoldLimits = NO_LIMITS,
 ) -> Effects:
     """Fold *events*, accepted, by tenant and in offset order, into *pages*; return what became news on the way."""
     effects = Effects()
     for tenant_id, of_tenant in events.items():
-        Folder(Book(pages, tenant_id, context), prices, detector, effects, entities_max).fold(of_tenant)
+        Folder(Book(pages, tenant_id, context), prices, detector, effects, limits).fold(of_tenant)
     return effects
 
 

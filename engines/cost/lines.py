@@ -29,23 +29,29 @@ SnapshotValues = tuple[str, str, int, str, str, int, int, int, int, int, int, in
 
 def snapshot_values(key: PageKey, page: HourPage, as_of: int) -> Iterator[SnapshotValues]:
     """Yield the snapshot row of each entity of an hour or day *page*, as of offset *as_of*."""
+    for kind, entity_id, _ in each_total(page.totals):
+        yield entity_values(key, page, (kind, entity_id), as_of)
+
+
+def entity_values(key: PageKey, page: HourPage, entity: tuple[str, str], as_of: int) -> SnapshotValues:
+    """Return the snapshot row of one *entity* (type, id) of an hour or day *page*."""
+    kind, entity_id = entity
+    total = page.totals[kind][entity_id]
+    sums = apart(total)
     baselines = page.baselines if isinstance(page, DayPage) else None
-    window, start_us = "day" if key.kind == DAY else "hour", key.bucket * US_PER_HOUR
-    for kind, entity_id, total in each_total(page.totals):
-        sums = apart(total)
-        money, days = (baselines or {}).get(kind, {}).get(entity_id, (0, 0))
-        yield (
-            key.tenant_id,
-            window,
-            start_us,
-            kind,
-            entity_id,
-            *sums[:-1],
-            sums.cost_nanousd if is_active(total) else None,
-            money // days if days else None,
-            entity_id in page.restated[kind],
-            as_of,
-        )
+    money, days = (0, 0) if baselines is None else baselines.get(kind, {}).get(entity_id, (0, 0))
+    return (
+        key.tenant_id,
+        "day" if key.kind == DAY else "hour",
+        key.bucket * US_PER_HOUR,
+        kind,
+        entity_id,
+        *sums[:-1],
+        sums.cost_nanousd if is_active(total) else None,
+        money // days if days else None,
+        entity_id in page.restated[kind],
+        as_of,
+    )
 
 
 def snapshot_line(values: SnapshotValues, closed_through: int | None) -> dict[str, object]:
