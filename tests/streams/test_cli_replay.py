@@ -198,17 +198,30 @@ def test_what_is_not_asked_for_does_not_change_what_is(tmp_path: Path, capfd: py
 
 def test_a_record_that_was_too_late_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     late = tmp_path / "late"
-    lines = [event(1, START_US), event(2, START_US + 3 * US_PER_DAY), event(3, START_US + 1)]
+    lines = [event(1, START_US), event(2, START_US + 37 * US_PER_DAY), event(3, START_US + 1)]
     path = written(tmp_path / "in", lines)
     ran = run(capfd, "replay", path, "--in-memory", "--json", "--late", late, "--now", NOW)
     assert ran.code == 0
     assert ran.summary["late"] == 1
     assert "1 record came too late" in ran.err
     (line,) = read(late)
-    assert (line["id"], line["reason"], line["offset"]) == ("e3", "dedup_unknown", 2)
+    assert (line["id"], line["reason"], line["offset"]) == ("e3", "too_old", 2)
     plain = run(capfd, "replay", path, "--in-memory", "--now", NOW)
     assert "came too late" in plain.err
     assert "accepted + duplicates + dead + late + forwarded = events" in plain.out
+
+
+def test_a_record_of_a_closed_day_is_counted_as_restated_and_listed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    late = tmp_path / "late"
+    lines = [event(1, START_US), event(2, START_US + 3 * US_PER_DAY), event(3, START_US + 1)]
+    path = written(tmp_path / "in", lines)
+    ran = run(capfd, "replay", path, "--in-memory", "--json", "--late", late, "--now", NOW)
+    assert (ran.summary["accepted"], ran.summary["late"], ran.summary["restated"]) == (3, 0, 1)
+    assert ran.err == ""
+    (line,) = read(late)
+    assert (line["id"], line["reason"], line["cost_nanousd"]) == ("e3", "restated", 1_000_000_000)
 
 
 def test_the_summary_has_what_the_contract_lists(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
