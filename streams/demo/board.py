@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from engines.cost.anomalies import FACTS_TOPIC
-from engines.cost.rules import USD
+from engines.core.money import NANOUSD_PER_USD
 from streams.fates import DEAD_LETTERS
 
 TOPICS: Final = (FACTS_TOPIC, DEAD_LETTERS)
@@ -102,4 +102,4 @@ class Board:
 
 def usd(nanousd: int) -> str:
     """Return money for people, cut to cents."""
-    return f"${nanousd // (USD // 100) / 100:,.2f}"
+    return f"${nanousd // (NANOUSD_PER_USD // 100) / 100:,.2f}"
