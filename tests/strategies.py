@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.generated import DISORDER_MAX_US, Shape, build
+from tests.generated import DISORDER_MAX_US, Rich, Shape, build, build_quiet, build_rich
 from tests.oracle import LogRecord, Record, decode
 
-__all__ = ["Shape", "disordered", "make_stream", "streams"]
+__all__ = ["Rich", "Shape", "disordered", "make_quiet_stream", "make_rich_stream", "make_stream", "streams"]
 
 T = TypeVar("T")
 SMALL = Shape(records_max=60)
@@ -47,6 +47,20 @@ def streams(draw: st.DrawFn, shape: Shape = SMALL) -> list[LogRecord]:
 def make_stream(seed: int, shape: Shape = LARGE) -> list[LogRecord]:
     """Return the stream of a seed, unplaced, in the order of its append."""
     return build(_Seeded(Random(seed)), shape)
+
+
+def make_rich_stream(seed: int, append: Literal["none", "live"] | None = None) -> Rich:
+    """Return a stream on which every cost rule has something to say, with settings at the start and on the way.
+
+    Args:
+        append: no append times, or ones that follow the events; None: the seed decides.
+    """
+    return build_rich(_Seeded(Random(seed)), append)
+
+
+def make_quiet_stream(seed: int) -> list[LogRecord]:
+    """Return a stream of steady tenants, on which nothing may fire under `standard`; no append times."""
+    return build_quiet(_Seeded(Random(seed)))
 
 
 def disordered(log: Sequence[LogRecord], random: Random) -> list[LogRecord]:

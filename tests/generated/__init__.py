@@ -2,7 +2,21 @@
 
 from tests.generated.dice import Dice
 from tests.generated.events import Event
+from tests.generated.quiet import build_quiet
+from tests.generated.rich import Rich, build_rich
 from tests.generated.spoiled import FAULTS, faulty, spoiled
 from tests.generated.streams import DISORDER_MAX_US, Shape, build
 
-__all__ = ["DISORDER_MAX_US", "FAULTS", "Dice", "Event", "Shape", "build", "faulty", "spoiled"]
+__all__ = [
+    "DISORDER_MAX_US",
+    "FAULTS",
+    "Dice",
+    "Event",
+    "Rich",
+    "Shape",
+    "build",
+    "build_quiet",
+    "build_rich",
+    "faulty",
+    "spoiled",
+]
