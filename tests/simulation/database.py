@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from drivers.memory.store import MemoryStore, Snapshot
-from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, TopicPartition
+from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, PageKey, Position, SettingRow, TopicPartition
 from tests.simulation.weather import Service, Weather
 
 T = TypeVar("T")
@@ -41,9 +41,13 @@ class Database:
         """See ``Store.load_pages``."""
         return await self._call("load_pages", lambda: self.tables.load_pages(tp, keys))
 
-    async def load_ids(self, tp: TopicPartition, first_day: int | None) -> list[IdBlock]:
+    async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
         """See ``Store.load_ids``."""
-        return await self._call("load_ids", lambda: self.tables.load_ids(tp, first_day))
+        return await self._call("load_ids", lambda: self.tables.load_ids(tp, first_day, last_day))
+
+    async def load_settings(self, tp: TopicPartition, after_seq: int) -> list[SettingRow]:
+        """See ``Store.load_settings``."""
+        return await self._call("load_settings", lambda: self.tables.load_settings(tp, after_seq))
 
     async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
         """See ``Store.stale_pages``."""

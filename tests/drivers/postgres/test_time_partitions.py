@@ -102,10 +102,12 @@ async def test_workers_that_need_the_same_new_partitions_at_once_all_get_them(
         await store.close()
 
 
-async def test_a_new_partition_waits_for_no_reader_or_writer(postgres_store: PostgresStore, observer: Raw) -> None:
+async def test_a_new_partition_waits_for_no_reader_writer_or_vacuum(postgres_store: PostgresStore, observer: Raw) -> None:
     claimed = await postgres_store.claim(TP, LOG)
     assert await postgres_store.commit(batch(claimed, pages=holding(13_000).pages))
+    (partition,) = (one for one in needed(holding(13_000)) if one.table == "pages")
     async with observer.transaction():
+        await observer.execute(f"LOCK TABLE {partition.name} IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
         assert len(await observer.fetch("SELECT FROM pages FOR UPDATE")) == 2
         await observer.execute("UPDATE pages SET as_of = 1 WHERE bucket = $1", 24 * 13_000)
         async with asyncio.timeout(4):

@@ -26,7 +26,7 @@ BEGIN
     IF to_regclass(quote_ident(child)) IS NOT NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
+    EXECUTE format('LOCK TABLE ONLY %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     IF to_regclass(quote_ident(child)) IS NOT NULL THEN
         RETURN;
     END IF;
