@@ -20,6 +20,7 @@ from drivers.kafka.publisher import KafkaPublisher
 from drivers.metrics import PartitionCollector, served
 from drivers.postgres.connections import PostgresLimits
 from drivers.postgres.operator import PositionTable
+from drivers.postgres.overview import OverviewReader
 from drivers.postgres.retention import Retention
 from drivers.postgres.settings_head import SettingsHead
 from drivers.postgres.settings_writer import SettingsTable
@@ -101,6 +102,17 @@ async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTabl
     finally:
         for table in tables:
             await table.close()
+
+
+@asynccontextmanager
+async def overview_readers(settings: Settings) -> AsyncIterator[list[OverviewReader]]:
+    """Lend readers of how things stand, one for each database."""
+    readers = [OverviewReader(url, postgres_limits(settings)) for url in settings.databases]
+    try:
+        yield readers
+    finally:
+        for reader in readers:
+            await reader.close()
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from streams.cli import (
     settings_rules,
     settings_tags,
     status,
+    top,
 )
 
 FAILED = 1
@@ -42,6 +43,7 @@ app.command()(operate.migrate)
 app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)
 app.command()(status.status)
+app.command()(top.top)
 app.add_typer(positions.positions, name="positions")
 app.add_typer(settings_rules.rules, name="rules")
 app.add_typer(settings_budgets.budgets, name="budgets")

@@ -284,8 +284,10 @@ BEGIN ATOMIC
                sum(s.baseline_nanousd) FILTER (WHERE s.start_at = start_of(wanted_day)) AS fixed_nanousd,
                sum(s.cost_nanousd) FILTER (WHERE s.start_at < start_of(wanted_day)) AS before_nanousd,
                count(s.cost_nanousd) FILTER (WHERE s.start_at < start_of(wanted_day)) AS days_before
-        FROM snapshots s
-        WHERE s.window_kind = 'day' AND s.start_at BETWEEN start_of(wanted_day - 7) AND start_of(wanted_day)
+        FROM snapshots a
+        JOIN snapshots s ON s.partition = a.partition AND s.tenant_id = a.tenant_id
+        WHERE a.window_kind = 'day' AND a.entity_type = 'tenant' AND a.start_at = start_of(wanted_day)
+          AND s.window_kind = 'day' AND s.start_at BETWEEN start_of(wanted_day - 7) AND start_of(wanted_day)
         GROUP BY s.partition, s.tenant_id, s.entity_type, s.entity_id
     ) AS t
     CROSS JOIN LATERAL (
@@ -296,7 +298,9 @@ BEGIN ATOMIC
 
 COMMENT ON FUNCTION spend_on(date) IS 'The view spend_today for another UTC day: SELECT * FROM spend_on(''2025-09-09'')';
 
-CREATE VIEW spend_today AS SELECT * FROM spend_on(latest_day());
+CREATE VIEW spend_today AS
+WITH latest AS MATERIALIZED (SELECT latest_day() AS day) -- looked up once, not for each row
+SELECT t.* FROM latest CROSS JOIN LATERAL spend_on(latest.day) AS t;
 
 COMMENT ON VIEW spend_today IS
 'What each tenant, user, feature and model spent on the latest UTC day with data, against its days before. Filter by entity_type: the rows of different types count the same money. Other days: SELECT * FROM spend_on(''2025-09-09'').';
@@ -316,6 +320,7 @@ COMMENT ON COLUMN spend_today.baseline_days IS 'Days among the seven before that
 COMMENT ON COLUMN spend_today.status IS 'complete when the day is closed, provisional before';
 
 CREATE VIEW baselines AS
+WITH latest AS MATERIALIZED (SELECT latest_day() AS day) -- looked up once, not for each row
 SELECT s.tenant_id,
        s.entity_type,
        s.entity_id,
@@ -332,8 +337,15 @@ SELECT s.tenant_id,
            AS drift_mean_usd,
        count(s.cost_nanousd) FILTER (WHERE w.is_drift) AS drift_active_days,
        s.partition
-FROM (SELECT latest_day() AS day) AS d
-JOIN snapshots s ON s.window_kind = 'day' AND s.start_at >= start_of(d.day - 28) AND s.start_at < start_of(d.day)
+FROM latest AS d
+CROSS JOIN LATERAL (
+    SELECT DISTINCT a.partition, a.tenant_id
+    FROM snapshots a
+    WHERE a.window_kind = 'day' AND a.entity_type = 'tenant'
+      AND a.start_at >= start_of(d.day - 28) AND a.start_at < start_of(d.day)
+) AS active
+JOIN snapshots s ON s.partition = active.partition AND s.tenant_id = active.tenant_id
+                AND s.window_kind = 'day' AND s.start_at >= start_of(d.day - 28) AND s.start_at < start_of(d.day)
 CROSS JOIN LATERAL (
     SELECT s.start_at >= start_of(d.day - 7),
            s.start_at BETWEEN start_of(d.day - 14) AND start_of(d.day - 2),
@@ -467,7 +479,9 @@ BEGIN ATOMIC
 
 COMMENT ON FUNCTION budget_usage_on(date) IS 'The view budget_usage as of another UTC day: SELECT * FROM budget_usage_on(''2025-09-09'')';
 
-CREATE VIEW budget_usage AS SELECT * FROM budget_usage_on(latest_day());
+CREATE VIEW budget_usage AS
+WITH latest AS MATERIALIZED (SELECT latest_day() AS day) -- looked up once, not for each row
+SELECT t.* FROM latest CROSS JOIN LATERAL budget_usage_on(latest.day) AS t;
 
 COMMENT ON VIEW budget_usage IS
 'How much of each limit is used: that of the latest UTC day with data, and that of its month up to this day. One row per budget and period that has a limit. Other days: SELECT * FROM budget_usage_on(''2025-09-09'').';

@@ -1,0 +1,216 @@
+"""How ``outlay top`` looks: a screen of its own on a terminal, plain tables elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from streams.cli import wide
+from streams.cli.top import freshness
+
+if TYPE_CHECKING:
+    from drivers.postgres.overview import Anomaly, BudgetUsage, Spend
+    from streams.cli.top import Sight
+
+_NOTHING: Final = "No data yet: start `outlay worker` and publish records."
+_NAME_MAX: Final = 40
+_BAR: Final = 20
+_FULL_PCT: Final = 100
+_HIGH_PCT: Final = 40
+_CENT: Final = 10**7
+_USD: Final = 10**9
+_LINES_MIN: Final = 3
+_LINES_AROUND: Final = 3
+"""Lines of a section that are no lines of its table: a blank one, its title and its head."""
+_COLOURS: Final = {
+    "critical": "bold red",
+    "high": "bold red",
+    "medium": "yellow",
+    "exceeded": "bold red",
+    "warning": "yellow",
+}
+_MONEY: Final = ("spent", "baseline", "deviation", "requests", "unpriced", "expected", "used", "limit", "usage")
+
+
+class Screen:
+    """A terminal taken over while the block runs."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._live = Live(console=self._console, screen=True, auto_refresh=False)
+        self._sight: Sight | None = None
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, traceback)
+
+    def show(self, sight: Sight) -> None:
+        """Show *sight*."""
+        self._sight = sight
+        self._live.update(rendered(sight, self._console.height), refresh=True)
+
+    def away(self, why: str) -> None:
+        """Say that this is no longer how things stand, above what was last seen."""
+        said = Text(f"{_clean(why, len(why))}; trying again", "bold red", no_wrap=True)
+        last = [] if self._sight is None else [rendered(self._sight, self._console.height - 1)]
+        self._live.update(Group(said, *last), refresh=True)
+
+
+def show(sight: Sight) -> None:
+    """Print *sight* on standard output."""
+    wide.console().print(rendered(sight))
+
+
+def rendered(sight: Sight, height: int | None = None) -> RenderableType:
+    """Return *sight* as it is shown, cut to *height* lines when that is given."""
+    overview = sight.overview
+    if overview is None:
+        return Text(_NOTHING)
+    kinds = list(dict.fromkeys(one.entity_type for one in overview.spend))
+    sections: list[tuple[str, Sequence[Any], Table]] = [
+        (f"spend by {kind}", [one for one in overview.spend if one.entity_type == kind], _spend_table(kind))
+        for kind in kinds
+    ]
+    sections.append(("open anomalies, newest first", overview.anomalies, _anomaly_table()))
+    sections.append(("budgets", overview.budgets, _budget_table()))
+    head = [_head(sight), _freshness(freshness(overview.reach, sight.now_ms))]
+    lines = None if height is None else max((height - len(head)) // len(sections) - _LINES_AROUND, _LINES_MIN)
+    shown: list[RenderableType] = [*head]
+    for title, rows, table in sections:
+        shown += [Text(f"\n{title}", "bold"), _filled(table, rows[:lines]) if rows else Text("none")]
+    return Group(*shown)
+
+
+def _head(sight: Sight) -> Text:
+    overview = sight.overview
+    assert overview is not None  # noqa: S101 asked for by the caller
+    status = "complete" if {one.status for one in overview.spend} == {"complete"} else "so far"
+    unpriced = f", {overview.unpriced_requests:,} without a price" if overview.unpriced_requests else ""
+    return Text(
+        f"{sight.day} UTC {status}: {_usd(overview.cost_nanousd)} in {overview.requests:,} requests{unpriced},"
+        f" {overview.tenants:,} tenant{'' if overview.tenants == 1 else 's'}",
+        "bold",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def _freshness(fresh: dict[str, Any]) -> Text:
+    if fresh["watermark"] is None:
+        return Text("no record has been counted yet")
+    said = [f"event time {fresh['watermark']}, {_age(fresh['behind_s'])} behind the clock"]
+    if fresh["watermark_slowest"] != fresh["watermark"]:
+        said.append(f"slowest partition {fresh['watermark_slowest']}")
+    if fresh["last_append_s"] is not None:
+        said.append(f"last record {_age(fresh['last_append_s'])} ago")
+    if fresh["unshown"]:
+        said.append(f"up to {fresh['unshown']:,} records not shown yet")
+    return Text("; ".join(said), "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _table(*head: str) -> Table:
+    return wide.table(*head, right=_MONEY)
+
+
+def _spend_table(kind: str) -> Table:
+    names = (kind,) if kind == "tenant" else ("tenant", kind)
+    return _table(*names, "spent", "baseline", "deviation", "requests", "unpriced")
+
+
+def _anomaly_table() -> Table:
+    return _table("day", "severity", "anomaly", "tenant", "who", "spent", "expected", "deviation", "cause", "status")
+
+
+def _budget_table() -> Table:
+    return _table("tenant", "budget", "period", "used", "limit", "usage", "", "level")
+
+
+def _filled(table: Table, rows: Sequence[Spend | Anomaly | BudgetUsage]) -> Table:
+    from drivers.postgres.overview import Anomaly, Spend
+
+    for row in rows:
+        if isinstance(row, Spend):
+            cells, style = _spend_cells(row), _by_deviation(row)
+        elif isinstance(row, Anomaly):
+            cells, style = _anomaly_cells(row), _COLOURS.get(row.severity.lower(), "")
+        else:
+            cells, style = _budget_cells(row), _COLOURS.get(row.level, "")
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    return table
+
+
+def _spend_cells(one: Spend) -> tuple[str, ...]:
+    names = (one.tenant_id,) if one.entity_type == "tenant" else (one.tenant_id, one.entity_id)
+    deviation = "-" if one.deviation_pct is None else f"{one.deviation_pct:+,.0f} %"
+    numbers = (_usd(one.cost_nanousd), _usd(one.baseline_nanousd), deviation)
+    return (*(_clean(name) for name in names), *numbers, f"{one.requests:,}", f"{one.unpriced_requests:,}")
+
+
+def _by_deviation(one: Spend) -> str:
+    if one.deviation_pct is None or one.deviation_pct < _HIGH_PCT:
+        return ""
+    return "bold red" if one.deviation_pct >= _FULL_PCT else "yellow"
+
+
+def _anomaly_cells(one: Anomaly) -> tuple[str, ...]:
+    is_month = one.period == "monthly"
+    return (
+        f"{one.first_day:%Y-%m}" if is_month else f"{one.first_day}",
+        one.severity,
+        one.anomaly_type,
+        _clean(one.tenant_id),
+        f"{one.entity_type} {_clean(one.entity_id)}",
+        _usd(one.current_nanousd),
+        _usd(one.expected_nanousd),
+        f"{one.deviation_pct:,.0f} %",
+        one.derived_cause,
+        one.status,
+    )
+
+
+def _budget_cells(one: BudgetUsage) -> tuple[str, ...]:
+    filled = min(int(one.usage_pct) * _BAR // _FULL_PCT, _BAR)
+    whose = one.budget_type if one.budget_type == "tenant" else f"{one.budget_type} {_clean(one.entity_id)}"
+    return (
+        _clean(one.tenant_id),
+        whose,
+        one.period,
+        _usd(one.used_nanousd),
+        _usd(one.limit_nanousd),
+        f"{one.usage_pct:,.1f} %",
+        "█" * filled + "·" * (_BAR - filled),
+        one.level,
+    )
+
+
+def _usd(nanousd: int | None) -> str:
+    """Return money for people, cut to cents; what is less than a dollar, to four places."""
+    if nanousd is None:
+        return "-"
+    if 0 < nanousd < _USD:
+        return f"${nanousd // (_CENT // 100) / 10_000:.4f}"
+    return f"${nanousd // _USD:,}.{nanousd % _USD // _CENT:02}"
+
+
+def _age(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _clean(name: str, length: int = _NAME_MAX) -> str:
+    """Return *name* as a terminal may show it: it comes from records, and might hold anything."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"

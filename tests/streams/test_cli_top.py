@@ -1,0 +1,294 @@
+"""What ``outlay top`` makes of rows that the store wrote."""
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from drivers.postgres.connections import PostgresLimits
+from drivers.postgres.migrate import migrate
+from drivers.postgres.overview import Anomaly, BudgetUsage, Overview, Question, Reach, Spend, merged
+from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.store import PostgresStore
+from engines.core.errors import Transient
+from engines.core.model import TableRow
+from streams.cli.top import Sight, as_object, freshness, watch
+from streams.cli.top_screen import Screen, rendered
+from tests.drivers.rows import anomaly, snapshot
+from tests.drivers.store_subject import LOG, TP, batch
+from tests.streams.commands import run
+
+DAY = 20_468  # 2026-01-15
+DAY_US = 86_400_000_000
+USD = 10**9
+
+
+def spent(tenant_id: str, cost_nanousd: int | None, *, back: int = 0, **changes: Any) -> TableRow:
+    start_at = (DAY - back) * DAY_US
+    entity = {"tenant_id": tenant_id, "entity_id": tenant_id}
+    return snapshot(**entity | {"start_at": start_at, "cost_nanousd": cost_nanousd} | changes)
+
+
+def spike(anomaly_id: str, back: int = 0, **changes: Any) -> TableRow:
+    start = (DAY - back) * DAY_US
+    return anomaly(anomaly_id=anomaly_id, **{"window_start": start, "window_end": start + DAY_US} | changes)
+
+
+async def filled(url: str, rows: Sequence[TableRow], settings: Sequence[NewSetting] = (), **changes: Any) -> None:
+    await migrate(url)
+    store = PostgresStore(url)
+    claimed = await store.claim(TP, LOG)
+    assert await store.commit(batch(claimed, changes, rows=list(rows)))
+    await store.close()
+    table = SettingsTable(url, PostgresLimits())
+    await table.append(settings, now_us=0)
+    await table.close()
+
+
+def budget(tenant_id: str, daily_limit_cents: int) -> NewSetting:
+    body = {
+        "budget_type": "tenant",
+        "entity_id": tenant_id,
+        "daily_limit_cents": daily_limit_cents,
+        "monthly_limit_cents": None,
+        "warn_threshold_pct": 80,
+        "hard_limit_enabled": False,
+        "is_active": True,
+    }
+    return NewSetting("budget", tenant_id, DAY * DAY_US, json.dumps(body).encode())
+
+
+def month() -> list[TableRow]:
+    return [
+        spent("acme", 30 * USD, requests=7),
+        spent("acme", 10 * USD, back=1),
+        spent("zeta", 40 * USD),
+        spent("mute", None),
+        spent("acme", 29 * USD, entity_type="feature", entity_id="[red]chat\x1b[2J"),
+        spent("acme", USD // 100, entity_type="user", entity_id="ana"),
+        spike("ca_old", back=3, tenant_id="acme", severity="HIGH"),
+        spike("ca_low", tenant_id="zeta", severity="low", anomaly_type="tenant_spike", deviation_pct=990.0),
+        spike("ca_new", tenant_id="acme", derived_cause="RETRY_LOOP", deviation_pct=200.5),
+        spike("ca_gone", tenant_id="acme", status="withdrawn"),
+        spike("ca_past", back=30, tenant_id="acme"),
+        spike(
+            "ca_month",
+            back=14,
+            tenant_id="acme",
+            anomaly_type="BUDGET_WARNING",
+            severity="MEDIUM",
+            period="monthly",
+            window_end=(DAY + 17) * DAY_US,
+        ),
+    ]
+
+
+MARK = {"watermark_us": DAY * DAY_US, "last_append_ms": 1_000, "next_offset": 9, "projected": 6}
+
+
+@pytest.fixture
+def outlay(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An installation with a month in it."""
+    asyncio.run(filled(database_url, month(), [budget("acme", 2_500), budget("zeta", 100_000)], **MARK))
+    monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url.replace("+asyncpg", ""))
+    return database_url
+
+
+def test_one_look_as_json_is_exact(outlay: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert outlay
+    seen = run(capfd, "top", "--json").summary
+    assert seen["day"] == "2026-01-15"
+    assert seen["totals"] == {"tenants": 3, "requests": 13, "unpriced_requests": 3, "cost_nanousd": 70 * USD}
+    spend = [(one["entity_type"], one["entity_id"], one["cost_nanousd"]) for one in seen["spend"]]
+    assert spend == [
+        ("tenant", "zeta", 40 * USD),
+        ("tenant", "acme", 30 * USD),
+        ("tenant", "mute", None),
+        ("feature", "[red]chat\x1b[2J", 29 * USD),
+        ("user", "ana", USD // 100),
+    ]
+    acme = seen["spend"][1]
+    assert (acme["baseline_nanousd"], acme["deviation_pct"], acme["status"]) == (10 * USD, 200.0, "provisional")
+    assert [one["anomaly_id"] for one in seen["anomalies"]] == ["ca_new", "ca_month", "ca_low", "ca_old"]
+    assert seen["anomalies"][0]["derived_cause"] == "RETRY_LOOP"
+    assert [(one["tenant_id"], one["usage_pct"], one["level"]) for one in seen["budgets"]] == [
+        ("acme", 120.0, "exceeded"),
+        ("zeta", 4.0, "ok"),
+    ]
+    assert (seen["freshness"]["watermark"], seen["freshness"]["unshown"]) == ("2026-01-15T00:00:00Z", 3)
+
+
+def test_a_tenant_a_kind_a_limit_and_a_day_narrow_it(outlay: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert outlay
+    one = run(capfd, "top", "--json", "--tenant", "zeta").summary
+    assert {line["tenant_id"] for name in ("spend", "anomalies", "budgets") for line in one[name]} == {"zeta"}
+    assert one["totals"]["cost_nanousd"] == 40 * USD
+    users = run(capfd, "top", "--json", "--by", "user", "--by", "feature", "--limit", "1").summary
+    assert [line["entity_type"] for line in users["spend"]] == ["user", "feature"]
+    assert len(users["anomalies"]) == len(users["budgets"]) == 1
+    before = run(capfd, "top", "--json", "--day", "2026-01-14").summary
+    assert [line["cost_nanousd"] for line in before["spend"]] == [10 * USD]
+    assert [line["anomaly_id"] for line in before["anomalies"]] == ["ca_month", "ca_old"]
+
+
+def test_one_look_as_tables_tells_people(outlay: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert outlay
+    told = run(capfd, "top", "--once").out
+    assert "2026-01-15 UTC so far: $70.00 in 13 requests, 3 without a price, 3 tenants" in told
+    for row in (
+        r"acme +\$30.00 +\$10.00 +\+200 % +7 +1",
+        r"acme +ana +\$0.0100 +- +- +3 +1",
+        r"2026-01-15 +HIGH +ABSOLUTE_SPIKE +acme .* RETRY_LOOP +provisional",
+        r"2026-01 +MEDIUM +BUDGET_WARNING",
+        r"acme +tenant +daily +\$30.00 +\$25.00 +120.0 % +█{20} +exceeded",
+        r"zeta +tenant +daily .* 4.0 % +·{20} +ok",
+    ):
+        assert re.search(row, told), row
+    assert "[red]chat\N{REPLACEMENT CHARACTER}[2J" in told
+    assert run(capfd, "top").out.splitlines()[0] == told.splitlines()[0]  # no terminal: looks once
+
+
+def test_before_any_data_it_says_what_to_do(
+    database_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url.replace("+asyncpg", ""))
+    assert "outlay migrate" in run(capfd, "top", "--once").err
+    asyncio.run(migrate(database_url))
+    assert "No data yet" in run(capfd, "top", "--once").out
+    assert run(capfd, "top", "--json").summary["day"] is None
+    assert run(capfd, "top", "--day", "tomorrow").code == 2
+    assert "no record has been counted yet" in run(capfd, "top", "--day", "2026-01-01").out
+
+
+def test_tenants_of_several_databases_are_told_together(
+    outlay: str, module_database_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(filled(module_database_url, [spent("beta", 35 * USD), spent("beta", USD, back=-1)]))
+    monkeypatch.delenv("OUTLAY_DATABASE_URL")
+    monkeypatch.setenv("OUTLAY_DATABASE_URLS", f"{outlay},{module_database_url}".replace("+asyncpg", ""))
+    assert run(capfd, "top", "--json").summary["day"] == "2026-01-16"
+    seen = run(capfd, "top", "--json", "--day", "2026-01-15", "--by", "tenant", "--limit", "3").summary
+    assert [line["tenant_id"] for line in seen["spend"]] == ["zeta", "beta", "acme"]
+    assert seen["totals"]["tenants"] == 4
+
+
+def spend(tenant_id: str, cost: int | None, kind: str = "tenant") -> Spend:
+    return Spend(tenant_id, kind, "e", cost, 1, Decimal("41.5"), 1, 0, "complete")
+
+
+def finding(anomaly_id: str, day: date, severity: str = "HIGH", deviation_pct: float = 1.0) -> Anomaly:
+    return Anomaly(
+        anomaly_id, "t", "ABSOLUTE_SPIKE", severity, "user", "u", day, None, 1, 1, deviation_pct, "UNKNOWN", "final",
+        "m", day,
+    )  # fmt: skip
+
+
+def usage(tenant_id: str, pct: int) -> BudgetUsage:
+    return BudgetUsage(tenant_id, "user", "ana", "daily", 1, 2, Decimal(pct), 80, "warning")
+
+
+def part(**lists: Any) -> Overview:
+    empty: dict[str, Any] = {"spend": (), "anomalies": (), "budgets": (), "reach": ()}
+    return Overview(1, 2, 3, 4, **empty | lists)
+
+
+def test_databases_merge_in_the_order_in_which_each_of_them_answers() -> None:
+    old, new = date(2026, 1, 1), date(2026, 1, 2)
+    one = part(
+        spend=(spend("b", 5), spend("d", None), spend("b", 1, "user")),
+        anomalies=(finding("1", new, "low"), finding("2", old, "critical")),
+        budgets=(usage("b", 90),),
+        reach=(Reach(1, 5, None, 0),),
+    )
+    other = part(
+        spend=(spend("a", 5), spend("c", 0)),
+        anomalies=(finding("3", new, "HIGH"), finding("4", new, "HIGH", 2.0), finding("5", old, "odd")),
+        budgets=(usage("a", 90), usage("c", 5)),
+        reach=(Reach(0, None, None, 0),),
+    )
+    both = merged([one, other], Question(("user", "tenant"), limit=4))
+    assert [(each.entity_type, each.tenant_id) for each in both.spend] == [
+        ("user", "b"), ("tenant", "a"), ("tenant", "b"), ("tenant", "c"), ("tenant", "d")
+    ]  # fmt: skip
+    assert [each.anomaly_id for each in both.anomalies] == ["4", "3", "1", "2"]
+    assert [each.tenant_id for each in both.budgets] == ["a", "b", "c"]
+    assert [each.partition for each in both.reach] == [0, 1]
+    assert (both.tenants, both.requests, both.unpriced_requests, both.cost_nanousd) == (2, 4, 6, 8)
+
+
+def test_freshness_is_that_of_the_furthest_partition_and_names_the_slowest() -> None:
+    reach = (Reach(0, 7_200_000_000, 7_000_000, 4), Reach(1, 0, None, 1), Reach(2, None, None, 0))
+    assert freshness(reach, 7_260_000) == {
+        "watermark": "1970-01-01T02:00:00Z",
+        "watermark_slowest": "1970-01-01T00:00:00Z",
+        "behind_s": 60,
+        "last_append_s": 260,
+        "unshown": 5,
+    }
+    assert freshness((Reach(2, None, None, 0),), 0)["watermark"] is None
+
+
+def sight(rows: int, *, reach: tuple[Reach, ...] = (Reach(0, 0, 0, 2), Reach(1, 1_000_000, None, 0))) -> Sight:
+    lists = {
+        "spend": tuple(spend(f"t{row}", row) for row in range(rows)),
+        "anomalies": tuple(finding(str(row), date(2026, 1, 1)) for row in range(rows)),
+        "budgets": tuple(usage(f"t{row}", row) for row in range(rows)),
+    }
+    return Sight(date(2026, 1, 1), 200_000_000, part(**lists, reach=reach))
+
+
+def on_screen(*sights: Sight | str, height: int = 40) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=170, height=height, color_system=None)
+    with Screen(console) as screen:
+        for one in sights:
+            screen.away(one) if isinstance(one, str) else screen.show(one)
+    shown = console.file
+    assert isinstance(shown, io.StringIO)
+    return shown.getvalue()
+
+
+def test_a_screen_shows_as_many_lines_of_each_kind_as_fit() -> None:
+    console = Console(file=io.StringIO(), width=170)
+    lines = console.render_lines(rendered(sight(50), height=40))
+    assert 30 <= len(lines) <= 40
+    text = on_screen(sight(50))
+    assert "t5 " in text
+    assert "t30 " not in text
+    assert "2 d behind the clock; slowest partition 1970-01-01T00:00:00Z" in text
+    assert "up to 2 records not shown yet" in text
+
+
+def test_while_a_database_is_away_the_last_sight_stays_under_the_reason() -> None:
+    text = on_screen(sight(1), "connection refused")
+    assert text.rindex("connection refused; trying again") < text.rindex("spend by tenant")
+    assert "trying again" in on_screen("connection refused")
+
+
+async def test_looking_goes_on_through_an_outage() -> None:
+    answers: list[Sight | Transient] = [sight(1), Transient("the database\nis away"), sight(2)]
+    told: list[object] = []
+
+    async def see() -> Sight:
+        answer = answers.pop(0)
+        if isinstance(answer, Transient):
+            raise answer
+        return answer
+
+    async def pause() -> None:
+        if not answers:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await watch(see, told.append, told.append, pause)
+    assert [one if isinstance(one, str) else "seen" for one in told] == ["seen", "the database is away", "seen"]
+
+
+def test_an_object_without_data_has_the_same_members() -> None:
+    assert as_object(Sight(None, 0, None)).keys() == as_object(sight(1)).keys()
