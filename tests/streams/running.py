@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol, cast
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.log import MemoryLog
@@ -15,8 +16,8 @@ from drivers.memory.store import MemoryStore
 from drivers.prices import Prices
 from engines.core.model import Chunk, LogBounds, Position, TopicPartition
 from engines.core.ports import ChunkHandler, Publisher, Store
-from engines.core.tables import SNAPSHOTS
-from engines.cost.anomalies import FACTS_TOPIC, FINAL, Rules
+from engines.core.tables import ANOMALIES, SNAPSHOTS
+from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.lines import SnapshotValues, snapshot_line
@@ -29,8 +30,10 @@ from streams.limits import ShellLimits
 from streams.owner import Owner
 from streams.standing import standing
 from tests import oracle
+from tests.streams.learning import Learning, in_memory
 
 Line = dict[str, Any]
+Stands = tuple[Line, Line | None]
 PRICES = Prices()
 NOW_MS = 4_000_000_000_000
 
@@ -90,6 +93,7 @@ class Ran:
     log: list[oracle.LogRecord]
     positions: dict[int, Position]
     snapshots: list[Line]
+    anomalies: list[Line]
     facts: list[Line]
     publications: list[Line]
     dead: list[Line]
@@ -113,31 +117,53 @@ async def run(
     *,
     partitions: int = 1,
     profile: str = "standard",
-    store: Store | None = None,
+    settings: Sequence[oracle.Setting] = (),
     limits: ShellLimits | None = None,
-    snapshots: Callable[[], Awaitable[list[Line]]] | None = None,
+    database: Database | None = None,
 ) -> Ran:
     """Run the whole of *stream* through owners in chunks of *chunk_records* records, forwarding included.
 
-    A *store* other than memory comes with the way to read its *snapshots* lines at the end.
+    Chunks end where a partition gets to know more *settings*. Without a *database* each partition has one in memory.
     """
-    log, memory = memory_log(stream, partitions), MemoryStore()
-    deps = deps_for(log, store or memory, MemoryPublisher(log), profile, limits or ShellLimits(backoff_s=0.001))
+    log, stores = memory_log(stream, partitions), [MemoryStore() for _ in range(partitions)]
+    learning = Learning(settings, partitions, in_memory(stores) if database is None else database.append)
+    deps = deps_for(log, MemoryStore(), MemoryPublisher(log), profile, limits or ShellLimits(backoff_s=0.001))
+    deps = replace(
+        deps,
+        store_for=lambda tp: stores[tp.partition] if database is None else database.store,
+        settings_known=learning.seen_by,
+    )
     owners = [Owner(TopicPartition(TOPIC, partition), deps) for partition in range(partitions)]
     for owner in owners:
+        await learning.tell(owner.tp.partition, -1)
         await owner.start()
-    while any([await feed(owner, log, chunk_records) for owner in owners]):
+    while any([await feed(owner, log, chunk_records, learning) for owner in owners]):
         pass
-    provisional: list[Line] = []
+    provisional: list[Stands] = []
     for owner in owners:
+        await _learn_the_rest(owner, learning)
         assert owner.claim is not None, "a partition lost its claim"
         await owner.claim.committer.projected()
-        provisional += await open_days(owner.claim)
+        await owner.claim.outbox.drained()
+        provisional += await standing(owner.claim)
     positions = {owner.tp.partition: cast("Position", owner.committed) for owner in owners}
     for owner in owners:
         await owner.release()
-    read = snapshots or _in_memory(memory, positions)
-    return collect(log, positions, await read(), provisional)
+    left = await (database.left if database else partial(memory_left, stores, positions))()
+    return collect(log, positions, left, provisional)
+
+
+async def _learn_the_rest(owner: Owner, learning: Learning) -> None:
+    if await learning.tell(owner.tp.partition, None):
+        at = (await _held(owner)).state.folded.next_offset
+        await owner.take(Chunk(*owner.tp, at, at, ()))
+        await (await _held(owner)).committer.flushed()
+
+
+async def _held(owner: Owner) -> Claim:
+    while owner.claim is None:  # noqa: ASYNC110 it takes a few turns of the loop
+        await asyncio.sleep(0)
+    return owner.claim
 
 
 def deps_for(log: MemoryLog, store: Store, publisher: Publisher, profile: str, limits: ShellLimits) -> Deps:
@@ -147,7 +173,7 @@ def deps_for(log: MemoryLog, store: Store, publisher: Publisher, profile: str, l
         raise AssertionError(reason)
 
     return Deps(
-        domains={TOPIC: CostDomain(PRICES, Rules(PROFILES[ProfileName(profile)]))},
+        domains={TOPIC: CostDomain(PRICES, PROFILES[ProfileName(profile)])},
         store_for=lambda _: store,
         publisher=publisher,
         source=HandFed(log),
@@ -159,14 +185,20 @@ def deps_for(log: MemoryLog, store: Store, publisher: Publisher, profile: str, l
     )
 
 
-async def feed(owner: Owner, log: MemoryLog, chunk_records: Callable[[], int]) -> bool:
+async def feed(owner: Owner, log: MemoryLog, chunk_records: Callable[[], int], learning: Learning) -> bool:
     """Hand *owner* what its log holds beyond it; return whether there was anything."""
-    fed = False
+    fed, partition = False, owner.tp.partition
     while owner.claim is not None:
         start = owner.claim.state.folded.next_offset
         records, end = log.log(owner.tp).read(start, chunk_records(), 1 << 22)
         if end == start:
             break
+        if learning.due(partition, start):
+            await owner.claim.committer.flushed()  # so that nothing before is done again with what is told now
+            await learning.tell(partition, start)
+        stop = learning.stop(partition, start)
+        if stop is not None and stop < end:
+            records, end = [record for record in records if record.offset < stop], stop
         await owner.take(Chunk(*owner.tp, start, end, records))
         await asyncio.sleep(0)
         fed = True
@@ -176,35 +208,43 @@ async def feed(owner: Owner, log: MemoryLog, chunk_records: Callable[[], int]) -
     return fed
 
 
-def _in_memory(store: MemoryStore, positions: dict[int, Position]) -> Callable[[], Awaitable[list[Line]]]:
-    async def read() -> list[Line]:
-        return [
-            snapshot_line(cast("SnapshotValues", values), positions[cast("int", key[0])].closed_through)
-            for key, values in store.rows(SNAPSHOTS.name).items()
-        ]
+@dataclass(frozen=True)
+class Left:
+    """What is stored at the end: lines of snapshots, and of all revisions of anomalies."""
 
-    return read
+    snapshots: list[Line]
+    anomalies: list[Line]
 
 
-async def open_days(claim: Claim) -> list[Line]:
-    """Return the facts that stand on days still open: at most the two after the last closed one hold records."""
-    closed = claim.state.folded.closed_through
-    return [] if closed is None else [fact for _, fact in await standing(claim, closed + 3)]
+class Database(Protocol):
+    """A database other than memory, of all partitions."""
+
+    @property
+    def store(self) -> Store:
+        """The port."""
+
+    async def append(self, partition: int, rows: Sequence[oracle.Setting]) -> int:
+        """See ``Append``."""
+
+    async def left(self) -> Left:
+        """Return what is stored."""
 
 
-def collect(
-    log: MemoryLog,
-    positions: dict[int, Position],
-    snapshots: Sequence[Line],
-    provisional: Sequence[Line],
-) -> Ran:
-    """Read what a run left in the topics; *provisional* facts stand on open days."""
+async def memory_left(stores: Sequence[MemoryStore], positions: dict[int, Position]) -> Left:
+    """Return what memory stores hold."""
+    snapshots = [
+        snapshot_line(cast("SnapshotValues", values), positions[cast("int", key[0])].closed_through)
+        for store in stores
+        for key, values in store.rows(SNAPSHOTS.name).items()
+    ]
+    at = [column.name for column in ANOMALIES.columns].index("line")
+    lines = [json.loads(cast("str", row[at])) for store in stores for row in store.rows(ANOMALIES.name).values()]
+    return Left(snapshots, lines)
+
+
+def collect(log: MemoryLog, positions: dict[int, Position], left: Left, provisional: Sequence[Stands]) -> Ran:
+    """Read what a run left in the topics; *provisional* lines and facts stand on open windows."""
     published = _lines(log, FACTS_TOPIC)
-    newest: dict[str, Line] = {}
-    for fact in published:
-        held = newest.get(fact["anomaly_id"])
-        if held is None or fact["revision"] >= held["revision"]:
-            newest[fact["anomaly_id"]] = fact
     counts: dict[str, int] = {}
     for position in positions.values():
         for name, n in position.counts.items():
@@ -216,13 +256,22 @@ def collect(
             for r in log.log(TopicPartition(TOPIC, partition)).records
         ],
         positions=positions,
-        snapshots=sorted(snapshots, key=oracle.order),
-        facts=sorted([*(fact for fact in newest.values() if fact["status"] == FINAL), *provisional], key=oracle.order),
+        snapshots=sorted(left.snapshots, key=oracle.order),
+        anomalies=_last(left.anomalies, [line for line, _ in provisional]),
+        facts=_last(published, [fact for _, fact in provisional if fact is not None]),
         publications=published,
         dead=_lines(log, fates.DEAD_LETTERS),
         late=_lines(log, fates.LATE_RECORDS),
         counts=counts,
     )
+
+
+def _last(told: Sequence[Line], standing: Sequence[Line]) -> list[Line]:
+    """Return the last state of each id: its newest revision, or what stands."""
+    newest: dict[str, Line] = {}
+    for line in sorted(told, key=lambda line: int(line["revision"])):
+        newest[line["anomaly_id"]] = line
+    return sorted({**newest, **{line["anomaly_id"]: line for line in standing}}.values(), key=oracle.order)
 
 
 def _lines(log: MemoryLog, topic: str) -> list[Line]:

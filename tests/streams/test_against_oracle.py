@@ -1,6 +1,7 @@
 """Whatever the stream, the chunks and the partitions: what the shell stores and publishes equals the oracle."""
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 from typing import Literal
 
@@ -18,7 +19,7 @@ Profile = Literal["standard", "reference"]
 PROFILES: tuple[Profile, Profile] = ("standard", "reference")
 
 
-def check(ran: Ran, profile: Profile, partitions: int) -> None:
+def check(ran: Ran, profile: Profile, partitions: int, settings: Sequence[oracle.Setting] = ()) -> None:
     """Hold a run against the oracle's reading of the very log it read."""
     wanted = oracle.evaluate(
         ran.log,
@@ -26,6 +27,7 @@ def check(ran: Ran, profile: Profile, partitions: int) -> None:
         partitions=partitions,
         price=price,
         append_forwarded=False,
+        settings=settings,
     )
     for partition, end in wanted.ends.items():
         position = ran.positions[partition]
@@ -34,9 +36,10 @@ def check(ran: Ran, profile: Profile, partitions: int) -> None:
             end.watermark_us,
             end.closed_through,
         )
-    fates = ("events", "accepted", "duplicates", "conflicting", "dead", "late", "forwarded")
+    fates = ("events", "accepted", "duplicates", "conflicting", "dead", "late", "forwarded", "restated")
     assert {fate: ran.counts.get(fate, 0) for fate in fates} == {fate: wanted.summary[fate] for fate in fates}
     assert ran.snapshots == [_numbers(line) for line in wanted.snapshots]
+    assert _comparable(ran.anomalies) == _comparable(wanted.anomalies)
     assert _comparable(ran.facts) == _comparable(wanted.facts)
     assert _places(ran.dead) == _places(wanted.dead)
     assert _sorted(ran.late) == _sorted(wanted.late)
