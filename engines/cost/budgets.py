@@ -5,6 +5,8 @@ One id per budget, period and window, whose type and severity rise with the usag
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engines.core.money import NANOUSD_PER_CENT
 from engines.cost.finding import BUDGET, Finding
 from engines.cost.pages import Published
@@ -73,8 +75,13 @@ def next_line(budget: Budget, period: str, total: Total, rules: Rules) -> int:
     return min((line for line in lines if line > current), default=NEVER)
 
 
-def as_last(published: Published | None, finding: Finding) -> tuple[str, str]:
-    """Return type and severity of *finding*; a budget that does not warn any more keeps what it last had."""
-    if finding.holds or published is None or finding.period is None:
-        return finding.anomaly_type, finding.severity
-    return published.anomaly_type, published.severity
+def as_last(published: Published | None, finding: Finding) -> Finding:
+    """Return *finding*; one of a budget that does not warn any more with the type and severity it last had."""
+    if finding.holds or published is None or finding.kind != BUDGET:
+        return finding
+    threshold = finding.threshold_pct
+    if finding.budget is not None and published.anomaly_type == AnomalyType.BUDGET_EXCEEDED.value:
+        threshold = _FULL_PCT
+    return replace(
+        finding, anomaly_type=published.anomaly_type, severity=published.severity, threshold_pct=threshold
+    )

@@ -104,14 +104,15 @@ def drift(book: Book, day: int, start: int | None) -> Finding:
     """
     found = drift_of(book, day)
     profile, week, before = found.rules.profile, cost(found.week.total), cost(found.before.total)
-    high = 100 * week * found.before.days >= (100 + profile.severity_high_pct) * _WEEK * before
+    bands = ((AnomalySeverity.HIGH, profile.severity_high_pct), (AnomalySeverity.MEDIUM, profile.severity_medium_pct))
+    reached = [band for band, pct in bands if 100 * week * found.before.days >= (100 + pct) * _WEEK * before]
     first = day if start is None else start
     features = Features(_features(book, day, DRIFT_WINDOW), _features(book, day, DRIFT_BASELINE))
     page = book.day(day)
     return Finding(
         kind=DRIFT,
         anomaly_type=DRIFT,
-        severity=(AnomalySeverity.HIGH if high else AnomalySeverity.MEDIUM).value,
+        severity=(reached[0] if reached else AnomalySeverity.LOW).value,
         entity_type="tenant",
         entity_id=book.tenant_id,
         period=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engines.core.model import Effects
 from engines.core.time import US_PER_DAY
@@ -46,6 +46,7 @@ def news(window: Window, finding: Finding, before: Published | None, effects: Ef
     """
     if not finding.holds and (before is None or before.status == WITHDRAWN):
         return None
+    finding = budgets.as_last(before, finding)
     state = state_of(window, finding, before)
     if state == before and not window.closed:
         return None
@@ -61,6 +62,7 @@ def stands(window: Window, finding: Finding, before: Published | None) -> tuple[
     """Return the line of an open window's *finding* as it stands, and its fact if it has one; None: nothing to say."""
     if not finding.holds and before is None:
         return None
+    finding = budgets.as_last(before, finding)
     state = state_of(window, finding, before)
     told = _line(window, finding, state)
     return told, _fact(window, told) if state.high else None
@@ -68,10 +70,9 @@ def stands(window: Window, finding: Finding, before: Published | None) -> tuple[
 
 def state_of(window: Window, finding: Finding, before: Published | None) -> Published:
     """Return what telling of *finding* says."""
-    anomaly_type, severity = budgets.as_last(before, finding)
-    high = severity == AnomalySeverity.HIGH.value or (before is not None and before.high)
+    high = finding.severity == AnomalySeverity.HIGH.value or (before is not None and before.high)
     status = WITHDRAWN if not finding.holds else FINAL if window.closed else PROVISIONAL
-    return Published(anomaly_type, severity, finding.streak_start, finding.cause.cause.value, status, high)
+    return Published(finding.anomaly_type, finding.severity, finding.streak_start, finding.cause.cause.value, status, high)
 
 
 def _line(window: Window, finding: Finding, state: Published) -> Line:
@@ -82,8 +83,7 @@ def _line(window: Window, finding: Finding, state: Published) -> Line:
     if finding.entity_type != "tenant":
         kind = DAY_LEVEL["tenant"] if finding.kind in DAY_LEVEL.values() else finding.kind
         tenant_start = window.tenant_start(kind, finding.period)
-    said = replace(finding, anomaly_type=state.anomaly_type, severity=state.severity)
-    return line(book.tenant_id, said, state.status, revision, tenant_start, restated=window.restated)
+    return line(book.tenant_id, finding, state.status, revision, tenant_start, restated=window.restated)
 
 
 def _fact(window: Window, told: Line) -> Line:

@@ -10,10 +10,9 @@ Told = Mapping[Key, Finding]
 
 
 def open_windows(book: Book) -> list[Window]:
-    """Return what is judged while open: the open days that hold a record, and their months."""
-    days = book.open_days()
-    months = dict.fromkeys(month_of(day) for day in days)
-    return [*map(day_window, days), *months]
+    """Return what is judged while open: the days and months that are not closed and hold a record."""
+    months = dict.fromkeys(month_of(day) for day in sorted(book.of(book.tenant)))
+    return [*map(day_window, book.open_days()), *(month for month in months if not book.closed(month.last))]
 
 
 def fix_flags(book: Book, day: int) -> None:

@@ -3,7 +3,7 @@
 Invariant: of each id the last that was told stands in the ledger; what is told is one revision after the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tests.oracle import judge, lines
@@ -76,9 +76,10 @@ class Keeper:
         for book in self.books.values():
             last = {key: told.revision for key, told in self._ledger(book).items()}
             for window in judge.open_windows(book):
-                for finding, line in self._judged(book, window, "provisional"):
+                now = self._found(book, window, closing=False)
+                for finding in now:
                     if finding.holds:
-                        last[finding.key] = self._revision(book, ("end", None), finding, line)
+                        last[finding.key] = self._revision(book, ("end", None), finding, now, restated=False)
             found += last.values()
         return found
 
@@ -114,30 +115,31 @@ class Keeper:
     def _judge_open(self, book: Book, at: At) -> None:
         """Tell what is new in the open windows: a crossing, a change of type, severity, episode or cause, an end."""
         for window in judge.open_windows(book):
-            for finding, line in self._judged(book, window, "provisional"):
+            now = self._found(book, window, closing=False)
+            for finding in now:
                 last = self._ledger(book).get(finding.key)
                 if last is None or not last.stands or not finding.holds or last.finding.news != finding.news:
-                    self._tell(book, at, finding, line)
+                    self._tell(book, self._revision(book, at, finding, now, restated=False), finding)
 
     def _tell_all(self, book: Book, window: Window, at: At, *, restated: bool) -> None:
-        for finding, line in self._judged(book, window, "final", restated=restated):
-            self._tell(book, at, finding, line)
+        """Tell what holds in a window that is closed, and what was told of it and holds no more."""
+        now = self._found(book, window, closing=True)
+        for finding in now:
+            self._tell(book, self._revision(book, at, finding, now, restated=restated), finding)
 
-    def _judged(self, book: Book, window: Window, status: str, *, restated: bool = False) -> list[tuple[Finding, Line]]:
+    def _found(self, book: Book, window: Window, *, closing: bool) -> list[Finding]:
         told = {key: told.finding for key, told in self._ledger(book).items() if told.stands}
-        found = judge.findings(book, window, told, closing=status == "final")
-        how = [status if finding.holds else "withdrawn" for finding in found]
-        return [
-            (finding, lines.anomaly_line(book, finding, found, status=own, restated=restated))
-            for finding, own in zip(found, how, strict=True)
-        ]
+        return judge.findings(book, window, told, closing=closing)
 
-    def _tell(self, book: Book, at: At, finding: Finding, line: Line) -> None:
-        revision = self._revision(book, at, finding, line)
+    def _tell(self, book: Book, revision: Revision, finding: Finding) -> None:
         self._ledger(book)[finding.key] = _Told(finding, revision)
         self.revisions.append(revision)
 
-    def _revision(self, book: Book, at: At, finding: Finding, line: Line) -> Revision:
+    def _revision(self, book: Book, at: At, finding: Finding, beside: Sequence[Finding], *, restated: bool) -> Revision:
+        status = "final" if book.closed(finding.key.window.last) else "provisional"
+        if not finding.holds:
+            status = "withdrawn"
+        line = lines.anomaly_line(book, finding, beside, status=status, restated=restated)
         last = self._ledger(book).get(finding.key)
         ever_high = last is not None and last.revision.fact is not None
         if finding.holds and finding.severity == "HIGH":

@@ -124,13 +124,13 @@ def _budget(finding: Finding) -> Line | None:
 
 
 def fact_line(book: Book, anomaly: Line, window: Window) -> Line:
-    """Return the fact of an anomaly; it is observed at the window's end once that is closed."""
-    closed = book.closed(window.last)
+    """Return the fact of an anomaly; a final one is observed at the window's end."""
+    final = anomaly["status"] == "final"
     return anomaly | {
         "current_value_cents": _cents(anomaly["current_nanousd"]),
         "expected_value_cents": _cents(anomaly["expected_nanousd"]),
         "confidence": 1,
-        "observed_at": anomaly["window_end"] if closed else instant(book.latest_in(window.first, window.last)),
+        "observed_at": anomaly["window_end"] if final else instant(book.latest_in(window.first, window.last)),
     }
 
 
