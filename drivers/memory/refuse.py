@@ -10,10 +10,11 @@ from collections.abc import Callable, Container, Iterable
 from itertools import chain
 
 from engines.core.errors import DataRefused
-from engines.core.model import OutboxRow, PageKey, Position, TableRow
+from engines.core.model import IdBlock, OutboxRow, PageKey, Position, TableRow
 from engines.core.tables import TABLES, ColumnType, Table
 
 INT64 = range(-(2**63), 2**63)
+DAYS = range(2_932_895)  # since the epoch; the last week of the year 9999 is not whole
 INSTANT_US = range(-62_135_596_800_000_000, 253_402_300_800_000_000)  # years 1 to 9999
 
 
@@ -29,8 +30,17 @@ def position(row: Position) -> None:
 def pages(items: Iterable[tuple[PageKey, bytes]]) -> None:
     """Raise ``DataRefused`` for a page key that no table takes."""
     for key, _ in items:
+        if key.bucket // 24 not in DAYS:
+            raise DataRefused(f"page {key!r}: no time")
         if not (_text(key.tenant_id) and _text(key.kind)):
             raise DataRefused(f"page {key!r}: text with NUL or a lone surrogate")
+
+
+def ids(blocks: Iterable[IdBlock]) -> None:
+    """Raise ``DataRefused`` for an identity block of a day that no table takes."""
+    for block in blocks:
+        if block.day not in DAYS:
+            raise DataRefused(f"identities of day {block.day}: no time")
 
 
 def outbox(rows: Iterable[OutboxRow], present: Container[int]) -> None:

@@ -262,6 +262,7 @@ class MemoryStore:
         outbox = state.outbox.setdefault(tp, {})
         refuse.position(position)
         refuse.pages(batch.pages)
+        refuse.ids(batch.id_blocks)
         refuse.outbox(batch.outbox, outbox)
         refuse.rows(batch.rows)
         state.positions[tp] = replace(position, counts=dict(position.counts))

@@ -102,7 +102,7 @@ async def test_workers_that_need_the_same_new_partitions_at_once_all_get_them(
         await store.close()
 
 
-async def test_a_new_partition_waits_for_no_reader_writer_or_vacuum(postgres_store: PostgresStore, observer: Raw) -> None:
+async def test_a_new_partition_waits_for_no_use_of_the_others(postgres_store: PostgresStore, observer: Raw) -> None:
     claimed = await postgres_store.claim(TP, LOG)
     assert await postgres_store.commit(batch(claimed, pages=holding(13_000).pages))
     (partition,) = (one for one in needed(holding(13_000)) if one.table == "pages")
