@@ -24,13 +24,15 @@ from drivers.postgres.overview import OverviewReader
 from drivers.postgres.retention import Retention
 from drivers.postgres.settings_head import SettingsHead
 from drivers.postgres.settings_writer import SettingsTable
+from drivers.postgres.snapshots import SnapshotReader
 from drivers.postgres.store import PostgresStore
 from drivers.prices import Prices
 from drivers.settings import Settings
 from drivers.sharding import store_for
 from engines.core.errors import Halt, SettingsError
 from engines.cost.domain import CostDomain
-from engines.cost.rules import PROFILES, ProfileName, Rules
+from engines.cost.fold import NO_LIMITS, FoldLimits
+from engines.cost.rules import PROFILES, ProfileName
 from streams import retention, stopping
 from streams.clock import SystemClock
 from streams.deps import Deps
@@ -53,9 +55,9 @@ _MATTERS: Final = {"partitions": "0", "message.timestamp.type": None, "cleanup.p
 """Settings of a topic that make it unfit (which value does; None: any other). The rest is the operator's choice."""
 
 
-def cost_domain(profile: str) -> CostDomain:
+def cost_domain(profile: str, limits: FoldLimits = NO_LIMITS) -> CostDomain:
     """Return the cost domain under the rules of *profile*, with the prices of the installed package."""
-    return CostDomain(Prices(), Rules(PROFILES[ProfileName(profile)]))
+    return CostDomain(Prices(), PROFILES[ProfileName(profile)], limits)
 
 
 def shell_limits(settings: Settings) -> ShellLimits:
@@ -67,6 +69,7 @@ def shell_limits(settings: Settings) -> ShellLimits:
         cache_entities=settings.cache_entities,
         idle_margin_s=settings.idle_margin_s,
         reclaim_after_s=settings.session_timeout_s + 2,
+        dedup_days=settings.dedup_days,
         dead_letters_max=settings.dead_letters_max,
         dead_letter_ratio=settings.dead_letter_ratio,
     )
@@ -116,6 +119,18 @@ async def overview_readers(settings: Settings) -> AsyncIterator[list[OverviewRea
 
 
 @asynccontextmanager
+async def snapshot_readers(settings: Settings) -> AsyncIterator[list[SnapshotReader]]:
+    """Lend readers of snapshots, one for each database."""
+    start = PROFILES[ProfileName(settings.rules)]
+    readers = [SnapshotReader(url, postgres_limits(settings), start) for url in settings.databases]
+    try:
+        yield readers
+    finally:
+        for reader in readers:
+            await reader.close()
+
+
+@asynccontextmanager
 async def settings_home(settings: Settings) -> AsyncIterator[SettingsHome]:
     """Lend what reads and appends settings rows, in the databases where their tenants live."""
     async with AsyncExitStack() as held:
@@ -148,7 +163,9 @@ class Worker:
             )
             for url in settings.databases
         ]
-        domains = [cost_domain(settings.rules)]
+        domains = [
+            cost_domain(settings.rules, FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots))
+        ]
         member = MemberSettings(session_timeout_s=settings.session_timeout_s, instance_id=settings.kafka_instance_id)
         self._topics = topics.load().topics
         self._publisher = KafkaPublisher(settings.kafka)

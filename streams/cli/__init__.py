@@ -22,6 +22,7 @@ from streams.cli import (
     settings_budgets,
     settings_rules,
     settings_tags,
+    snapshots,
     status,
     top,
 )
@@ -44,6 +45,7 @@ app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)
 app.command()(status.status)
 app.command()(top.top)
+app.command()(snapshots.snapshots)
 app.add_typer(positions.positions, name="positions")
 app.add_typer(settings_rules.rules, name="rules")
 app.add_typer(settings_budgets.budgets, name="budgets")

@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from streams.cli.top import Sight
 
 _NOTHING: Final = "No data yet: start `outlay worker` and publish records."
-_NAME_MAX: Final = 40
 _BAR: Final = 20
 _FULL_PCT: Final = 100
 _HIGH_PCT: Final = 40
-_CENT: Final = 10**7
-_USD: Final = 10**9
 _LINES_MIN: Final = 3
 _LINES_AROUND: Final = 3
 """Lines of a section that are no lines of its table: a blank one, its title and its head."""
@@ -62,7 +59,7 @@ class Screen:
 
     def away(self, why: str) -> None:
         """Say that this is no longer how things stand, above what was last seen."""
-        said = Text(f"{_clean(why, len(why))}; trying again", "bold red", no_wrap=True)
+        said = Text(f"{wide.clean(why, len(why))}; trying again", "bold red", no_wrap=True)
         last = [] if self._sight is None else [rendered(self._sight, self._console.height - 1)]
         self._live.update(Group(said, *last), refresh=True)
 
@@ -98,7 +95,7 @@ def _head(sight: Sight) -> Text:
     status = "complete" if {one.status for one in overview.spend} == {"complete"} else "so far"
     unpriced = f", {overview.unpriced_requests:,} without a price" if overview.unpriced_requests else ""
     return Text(
-        f"{sight.day} UTC {status}: {_usd(overview.cost_nanousd)} in {overview.requests:,} requests{unpriced},"
+        f"{sight.day} UTC {status}: {wide.usd(overview.cost_nanousd)} in {overview.requests:,} requests{unpriced},"
         f" {overview.tenants:,} tenant{'' if overview.tenants == 1 else 's'}",
         "bold",
         no_wrap=True,
@@ -153,8 +150,8 @@ def _filled(table: Table, rows: Sequence[Spend | Anomaly | BudgetUsage]) -> Tabl
 def _spend_cells(one: Spend) -> tuple[str, ...]:
     names = (one.tenant_id,) if one.entity_type == "tenant" else (one.tenant_id, one.entity_id)
     deviation = "-" if one.deviation_pct is None else f"{one.deviation_pct:+,.0f} %"
-    numbers = (_usd(one.cost_nanousd), _usd(one.baseline_nanousd), deviation)
-    return (*(_clean(name) for name in names), *numbers, f"{one.requests:,}", f"{one.unpriced_requests:,}")
+    numbers = (wide.usd(one.cost_nanousd), wide.usd(one.baseline_nanousd), deviation)
+    return (*(wide.clean(name) for name in names), *numbers, f"{one.requests:,}", f"{one.unpriced_requests:,}")
 
 
 def _by_deviation(one: Spend) -> str:
@@ -169,10 +166,10 @@ def _anomaly_cells(one: Anomaly) -> tuple[str, ...]:
         f"{one.first_day:%Y-%m}" if is_month else f"{one.first_day}",
         one.severity,
         one.anomaly_type,
-        _clean(one.tenant_id),
-        f"{one.entity_type} {_clean(one.entity_id)}",
-        _usd(one.current_nanousd),
-        _usd(one.expected_nanousd),
+        wide.clean(one.tenant_id),
+        f"{one.entity_type} {wide.clean(one.entity_id)}",
+        wide.usd(one.current_nanousd),
+        wide.usd(one.expected_nanousd),
         f"{one.deviation_pct:,.0f} %",
         one.derived_cause,
         one.status,
@@ -181,26 +178,17 @@ def _anomaly_cells(one: Anomaly) -> tuple[str, ...]:
 
 def _budget_cells(one: BudgetUsage) -> tuple[str, ...]:
     filled = min(int(one.usage_pct) * _BAR // _FULL_PCT, _BAR)
-    whose = one.budget_type if one.budget_type == "tenant" else f"{one.budget_type} {_clean(one.entity_id)}"
+    whose = one.budget_type if one.budget_type == "tenant" else f"{one.budget_type} {wide.clean(one.entity_id)}"
     return (
-        _clean(one.tenant_id),
+        wide.clean(one.tenant_id),
         whose,
         one.period,
-        _usd(one.used_nanousd),
-        _usd(one.limit_nanousd),
+        wide.usd(one.used_nanousd),
+        wide.usd(one.limit_nanousd),
         f"{one.usage_pct:,.1f} %",
         "█" * filled + "·" * (_BAR - filled),
         one.level,
     )
-
-
-def _usd(nanousd: int | None) -> str:
-    """Return money for people, cut to cents; what is less than a dollar, to four places."""
-    if nanousd is None:
-        return "-"
-    if 0 < nanousd < _USD:
-        return f"${nanousd // (_CENT // 100) / 10_000:.4f}"
-    return f"${nanousd // _USD:,}.{nanousd % _USD // _CENT:02}"
 
 
 def _age(seconds: int) -> str:
@@ -208,9 +196,3 @@ def _age(seconds: int) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _clean(name: str, length: int = _NAME_MAX) -> str:
-    """Return *name* as a terminal may show it: it comes from records, and might hold anything."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    return shown if len(shown) <= length else f"{shown[: length - 1]}…"

@@ -1,0 +1,178 @@
+"""``outlay snapshots``: one tenant's day, or its hours, with the days before and the day-level evaluation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from drivers.settings import Settings
+    from engines.cost.snapshots import AnomalyEvaluation, CostSnapshot, SnapshotAggregate, SnapshotBaseline
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_NUMBERS: Final = (
+    "requests",
+    "unpriced",
+    "retries",
+    "spent",
+    "a request",
+    "mean",
+    "days",
+    "least",
+    "most",
+    "deviation",
+)
+_SEVERITIES: Final = {"critical": "bold red", "high": "bold red", "medium": "yellow", "low": ""}
+
+
+class By(StrEnum):
+    """Whose spend is shown."""
+
+    tenant = "tenant"
+    user = "user"
+    feature = "feature"
+    model = "model"
+
+
+def snapshots(
+    *,
+    tenant: Annotated[str, typer.Option("--tenant", metavar="T", help="Whose.")],
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="DAY", help="A UTC day, e.g. 2026-11-21 [default: its latest].")
+    ] = None,
+    hour: Annotated[
+        bool, typer.Option("--hour", help="The hours of that day instead; these have no baseline.")
+    ] = False,
+    by: Annotated[list[By] | None, typer.Option("--by", help="Show this only; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Lines of each kind; JSON has them all.")] = 20,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON array instead of tables; money in nano-USD.")
+    ] = False,
+) -> None:
+    """Show what a tenant, its users, features and models spent on a day, against the seven days before.
+
+    "mean", "least" and "most" are those of their active days among the seven before, as these stand now; the deviation
+    is against the mean as it was fixed when the day closed. What is said of a complete day is the day-level evaluation.
+    """
+    from drivers import settings
+    from streams.cli import once
+
+    types = tuple(one.value for one in by or By)
+    found = once.run(_read(settings.load(), tenant, _day(day), types, hourly=hour))
+    if as_json:
+        print(json.dumps([one.line() for one in found], ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+    elif not found:
+        print(f"No record of {tenant} has been counted{f' on {day}' if day else ''}.")
+    else:
+        _show(found, limit)
+
+
+def _day(text: str | None) -> int | None:
+    try:
+        return None if text is None else date.fromisoformat(text).toordinal() - _EPOCH
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day such as 2026-11-21", param_hint="--day") from error
+
+
+async def _read(
+    settings: Settings, tenant_id: str, day: int | None, types: tuple[str, ...], *, hourly: bool
+) -> list[CostSnapshot]:
+    """Return the snapshots of *day*, of the latest when it is None, from the database in which the tenant lives."""
+    from streams import app
+    from streams.cli import once
+
+    async def read() -> list[CostSnapshot]:
+        days = await asyncio.gather(*(reader.latest_day(tenant_id) for reader in readers))
+        latest = max((one for one in days if one is not None), default=None)
+        wanted = latest if day is None else day
+        if wanted is None:
+            return []
+        if hourly:
+            hours = await asyncio.gather(*(reader.hourly(tenant_id, wanted, types) for reader in readers))
+            return [one for of_database in hours for one in of_database]
+        found = await asyncio.gather(*(reader.daily(tenant_id, wanted, types) for reader in readers))
+        return [one for one in found if one is not None]
+
+    async with app.snapshot_readers(settings) as readers:
+        return await once.with_tries(read)
+
+
+def _show(found: list[CostSnapshot], limit: int) -> None:
+    from rich.text import Text
+
+    from engines.core.time import format_instant
+    from engines.cost.snapshots import EntityType, SnapshotType
+    from streams.cli import wide
+
+    console = wide.console()
+    for snapshot in found:
+        is_day = snapshot.snapshot_type is SnapshotType.DAILY
+        start = format_instant(snapshot.period_start_us)
+        when = start[:10] if is_day else f"{start[:10]} {start[11:16]}"
+        status = f"{snapshot.status.value}, version {snapshot.version}"
+        records = f"{snapshot.records_processed:,} record{'' if snapshot.records_processed == 1 else 's'}"
+        console.print(Text(f"{wide.clean(snapshot.tenant_id)}, {when} UTC: {records}, {status}", "bold"))
+        for kind in EntityType:
+            rows = [one for one in snapshot.aggregates if one.entity_type is kind]
+            if rows:
+                console.print(_table(snapshot, rows[:limit], is_day=is_day))
+            if len(rows) > limit:
+                console.print(f"and {len(rows) - limit:,} more; --limit or --json shows them", style="dim")
+
+
+def _table(snapshot: CostSnapshot, rows: Iterable[SnapshotAggregate], *, is_day: bool) -> Table:
+    from rich.text import Text
+
+    from streams.cli import wide
+
+    head = ("kind", "who", "requests", "unpriced", "retries", "spent", "a request")
+    days = ("mean", "days", "least", "most", "deviation", "says") if is_day else ()
+    table = wide.table(*head, *days, right=_NUMBERS)
+    baselines = {(one.entity_type, one.entity_id): one for one in snapshot.baselines}
+    evaluations = {(one.entity_type, one.entity_id): one for one in snapshot.evaluations}
+    for row in rows:
+        entity = (row.entity_type, row.entity_id)
+        numbers = (f"{row.request_count:,}", f"{row.unpriced_requests:,}", f"{row.retry_requests:,}")
+        money = (wide.usd(row.total_cost_nanousd), wide.usd(row.avg_cost_per_request_nanousd))
+        cells = [Text(cell) for cell in (row.entity_type.value, wide.clean(row.entity_id), *numbers, *money)]
+        if is_day:
+            cells += _of_days(row, baselines.get(entity), evaluations.get(entity))
+        table.add_row(*cells)
+    return table
+
+
+def _of_days(row: SnapshotAggregate, before: SnapshotBaseline | None, said: AnomalyEvaluation | None) -> list[Text]:
+    from rich.text import Text
+
+    from streams.cli import wide
+
+    numbers = ["-"] * 4
+    if before is not None:
+        costs = (before.avg_daily_cost_nanousd, before.min_daily_cost_nanousd, before.max_daily_cost_nanousd)
+        mean, least, most = map(wide.usd, costs)
+        numbers = [mean, f"{before.samples_count}", least, most]
+    deviation = row.deviation_from_7d_pct if said is None else said.deviation_pct
+    cells = [Text(cell) for cell in (*numbers, "-" if deviation is None else f"{deviation:+,.2f} %")]
+    return [*cells, _said(said)]
+
+
+def _said(said: AnomalyEvaluation | None) -> Text:
+    from rich.text import Text
+
+    if said is None:
+        return Text("-")
+    if said.severity_computed is None:
+        return Text(said.evaluation_reason)
+    return Text(
+        f"{said.severity_computed}, from {said.threshold_pct} % on", _SEVERITIES.get(said.severity_computed, "")
+    )
