@@ -59,8 +59,11 @@ def news(window: Window, finding: Finding, before: Published | None, effects: Ef
 
 
 def stands(window: Window, finding: Finding, before: Published | None) -> tuple[Line, Line | None] | None:
-    """Return the line of an open window's *finding* as it stands, and its fact if it has one; None: nothing to say."""
-    if not finding.holds and before is None:
+    """Return the line of an open window's *finding* as it stands, and its fact if it has one.
+
+    None: nothing to say, or that it was withdrawn, which was told.
+    """
+    if not finding.holds and (before is None or before.status == WITHDRAWN):
         return None
     finding = budgets.as_last(before, finding)
     state = state_of(window, finding, before)
@@ -72,7 +75,8 @@ def state_of(window: Window, finding: Finding, before: Published | None) -> Publ
     """Return what telling of *finding* says."""
     high = finding.severity == AnomalySeverity.HIGH.value or (before is not None and before.high)
     status = WITHDRAWN if not finding.holds else FINAL if window.closed else PROVISIONAL
-    return Published(finding.anomaly_type, finding.severity, finding.streak_start, finding.cause.cause.value, status, high)
+    cause = finding.cause.cause.value
+    return Published(finding.anomaly_type, finding.severity, finding.streak_start, cause, status, high)
 
 
 def _line(window: Window, finding: Finding, state: Published) -> Line:
