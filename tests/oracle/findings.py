@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 from tests.oracle.totals import Entity
@@ -65,6 +66,7 @@ def day_window(day: int) -> Window:
     return Window(day, day)
 
 
+@cache
 def month_of(day: int) -> Window:
     """Return the calendar month of a day as the window of the monthly budgets."""
     first = (_EPOCH + timedelta(days=day)).replace(day=1)

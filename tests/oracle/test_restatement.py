@@ -72,7 +72,7 @@ def test_a_spike_whose_baseline_grew_is_withdrawn_when_its_day_is_judged_again()
     assert (gone.line["severity"], gone.line["breach_count"], gone.line["threshold_pct"]) == ("HIGH", 1, 100)
     assert gone.line["revision"] == 2 * 12 + 1
     assert gone.fact is not None
-    assert gone.fact["observed_at"] == "2026-03-03T00:00:00Z"
+    assert gone.fact["observed_at"] == "2026-03-02T12:00:00Z"  # only a final one is observed at the window's end
     assert of(evaluate(log).facts, window_start="2026-03-02T00:00:00Z") == gone.fact
 
 
