@@ -7,11 +7,9 @@ from typing import Final
 
 from drivers.postgres.operator import Held, PositionTable
 from drivers.postgres.settings_writer import Decided, SettingsTable, refuse
-from drivers.postgres.settings_writer import NewSetting as Row
 from engines.core.errors import OutlayError, SettingsError
-from engines.core.model import SettingRow
+from engines.core.model import NewSetting, SettingRow
 from engines.core.ports import Clock
-from engines.cost.setting_lines import NewSetting
 from engines.cost.settings import EVERY_TENANT
 from streams.homes import PartitionOf
 
@@ -61,13 +59,13 @@ class SettingsHome:
     async def append(self, rows: Sequence[NewSetting]) -> None:
         """See ``SettingsWriter.append``; all or none holds per database."""
         now_us = self._clock.now_ms() * _US_PER_MS
-        wanted: dict[int, list[Row]] = {}
+        wanted: dict[int, list[NewSetting]] = {}
         for row in rows:
             everyone = row.tenant_id == EVERY_TENANT
             for number in range(len(self._tables)) if everyone else [await self._number_of(row.tenant_id)]:
-                wanted.setdefault(number, []).append(Row(*row))
+                wanted.setdefault(number, []).append(row)
         if len(wanted) > 1:
-            await self._refuse_everywhere([Row(*row) for row in rows if row.tenant_id == EVERY_TENANT], now_us)
+            await self._refuse_everywhere([row for row in rows if row.tenant_id == EVERY_TENANT], now_us)
         done: list[int] = []
         for number, here in wanted.items():
             try:
@@ -95,7 +93,7 @@ class SettingsHome:
             f" {_TOPIC}: start `outlay worker` first"
         )
 
-    async def _refuse_everywhere(self, rows: Sequence[Row], now_us: int) -> None:
+    async def _refuse_everywhere(self, rows: Sequence[NewSetting], now_us: int) -> None:
         """Refuse what any database will refuse before the first one takes it."""
         held = [one for table in self._positions for one in (await table.read())[0]]
         decided = _decided(held)

@@ -17,7 +17,7 @@ from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.errors import locked_out
 from drivers.postgres.positions import instant, setting_row
 from engines.core.errors import SettingsError, Transient
-from engines.core.model import SettingRow
+from engines.core.model import NewSetting, SettingRow
 
 EVERY_TENANT: Final = "*"
 CHANNEL: Final = "outlay_settings"
@@ -39,15 +39,6 @@ FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
      AS k (seq, kind, tenant_id, effective_at, body)
 """
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
-
-
-class NewSetting(NamedTuple):
-    """A settings row before it has a sequence number; see ``SettingRow``."""
-
-    kind: str
-    tenant_id: str
-    effective_us: int | None
-    body: bytes
 
 
 class SettingRefused(SettingsError):

@@ -164,6 +164,15 @@ class PageKey(NamedTuple):
     page: int = 0
 
 
+class NewSetting(NamedTuple):
+    """A settings row before it has a place among the others; see ``SettingRow`` for its members."""
+
+    kind: str
+    tenant_id: str
+    effective_us: int | None
+    body: bytes
+
+
 class SettingRow(NamedTuple):
     """One row of what is not in the log: settings are appended, never changed (CONTRACT §4).
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 import json
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from engines.core.errors import SettingsError
-from engines.core.model import Invalid, SettingRow
+from engines.core.model import Invalid, NewSetting, SettingRow
 from engines.core.time import format_instant, parse_instant
 from engines.cost.record import Instant, Text
 from engines.cost.rule_names import RULES
@@ -31,15 +31,6 @@ _REASONS: Final = {"missing": "is missing", "extra_forbidden": "is not a member 
 
 _Limit = Annotated[int | None, Field(strict=True, ge=0, le=LIMIT_CENTS_MAX)]
 _Flag = Annotated[bool, Field(strict=True)]
-
-
-class NewSetting(NamedTuple):
-    """A settings row before it has a place among the others; see ``SettingRow`` for its members."""
-
-    kind: str
-    tenant_id: str
-    effective_us: int | None
-    body: bytes
 
 
 class _Line(BaseModel):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from engines.core.errors import SettingsError
-from engines.core.model import Invalid
+from engines.core.model import Invalid, NewSetting
 from engines.core.time import format_instant
-from engines.cost.setting_lines import BudgetLine, Kind, NewSetting, RuleLine, SettingLine, TagLine, parse
+from engines.cost.setting_lines import BudgetLine, Kind, RuleLine, SettingLine, TagLine, parse
 from engines.cost.settings import EVERY_TENANT
 
 _Line = TypeVar("_Line", bound=SettingLine)

@@ -15,10 +15,10 @@ from rich.console import Console
 from drivers.postgres.connections import PostgresLimits
 from drivers.postgres.migrate import migrate
 from drivers.postgres.overview import Anomaly, BudgetUsage, Overview, Question, Reach, Spend, merged
-from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import Transient
-from engines.core.model import TableRow
+from engines.core.model import NewSetting, TableRow
 from streams.cli.top import Sight, as_object, freshness, watch
 from streams.cli.top_screen import Screen, rendered
 from tests.drivers.rows import anomaly, snapshot

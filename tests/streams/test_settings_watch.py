@@ -13,9 +13,9 @@ import pytest
 from drivers.postgres.connections import PostgresLimits, libpq_url
 from drivers.postgres.migrate import migrate
 from drivers.postgres.settings_head import SettingsHead
-from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.settings_writer import SettingsTable
 from engines.core.errors import Transient
-from engines.core.model import TopicPartition
+from engines.core.model import NewSetting, TopicPartition
 from streams.limits import ShellLimits
 from streams.settings_watch import SettingsWatch
 from tests.stack import Stack

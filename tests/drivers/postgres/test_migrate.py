@@ -13,10 +13,10 @@ from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits, Raw, libpq_url
 from drivers.postgres.migrate import ONE_AT_A_TIME, alembic_config, migrate
 from drivers.postgres.schema import metadata, projections
-from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import SettingsError, Transient
-from engines.core.model import PageKey
+from engines.core.model import NewSetting, PageKey
 from engines.core.tables import TABLES
 from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, message, moved

@@ -9,10 +9,10 @@ import pytest
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.postgres.connections import PostgresLimits, Raw, libpq_url
-from drivers.postgres.settings_writer import CHANNEL, Decided, NewSetting, SettingRefused, SettingsTable, refuse
+from drivers.postgres.settings_writer import CHANNEL, Decided, SettingRefused, SettingsTable, refuse
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import DataRefused, SettingsError, SettingsMoved, Transient
-from engines.core.model import TopicPartition
+from engines.core.model import NewSetting, TopicPartition
 from tests.drivers.store_subject import LOG, TP, batch
 
 DAY = 86_400_000_000

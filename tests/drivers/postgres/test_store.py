@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from drivers.postgres.connections import PostgresLimits, Raw
-from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
+from engines.core.model import NewSetting
 from engines.core.tables import TABLES
 from tests.drivers.store_contract import StoreContract
 from tests.drivers.store_subject import RowKey, Subject

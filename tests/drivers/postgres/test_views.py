@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.migrate import alembic_config, migrate
-from drivers.postgres.settings_writer import NewSetting, SettingsTable
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
-from engines.core.model import TableRow
+from engines.core.model import NewSetting, TableRow
 from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from engines.core.errors import SettingsError
-from engines.core.model import SettingRow
-from engines.cost.setting_lines import BudgetLine, NewSetting, SettingLine, TagLine, line_of
+from engines.core.model import NewSetting, SettingRow
+from engines.cost.setting_lines import BudgetLine, SettingLine, TagLine, line_of
 from engines.cost.write import CostWriteService
 
 
