@@ -12,7 +12,7 @@ from typing import Any, cast
 from engines.core import model
 from engines.core.model import Position, TopicPartition
 from engines.core.tables import ANOMALIES, SNAPSHOTS
-from engines.cost.anomalies import FACTS_TOPIC, WITHDRAWN
+from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates
 from tests.oracle import Line, LogRecord, Outcome, Record, comparable, decode, evaluate, publications
@@ -73,7 +73,7 @@ def _id(record: model.LogRecord) -> str | None:
 
 
 def _counts(positions: dict[TopicPartition, Position], outcome: Outcome) -> Iterator[str]:
-    for name in (fates.EVENTS, *fates.FATES, fates.CONFLICTING):
+    for name in (fates.EVENTS, *fates.FATES, fates.CONFLICTING, fates.RESTATED):
         counted = sum(position.counts.get(name, 0) for position in positions.values())
         if counted != outcome.summary[name]:
             yield f"count of {name}: {counted}, the oracle has {outcome.summary[name]}"
@@ -119,7 +119,7 @@ def _newest(lines: Iterable[Line]) -> Iterator[Line]:
         held = newest.get(line["anomaly_id"])
         if held is None or held["revision"] < line["revision"]:
             newest[line["anomaly_id"]] = line
-    return (line for line in newest.values() if line["status"] != WITHDRAWN)
+    yield from newest.values()
 
 
 def _lines(world: World, topic: str) -> Iterator[Line]:
@@ -163,8 +163,9 @@ def _forwarded(world: World, outcome: Outcome) -> Iterator[str]:
 def _sequences(positions: dict[TopicPartition, Position], outcome: Outcome, told: list[int]) -> Iterator[str]:
     """Each message is committed exactly once, however often it is published."""
     for tp, position in positions.items():
-        unseen = [j for j in outcome.fates if j.partition == tp.partition and j.fate in ("dead", "late", "forwarded")]
-        due = len(unseen) + told.count(tp.partition)
+        own = [judged for judged in outcome.fates if judged.partition == tp.partition]
+        due = sum(judged.fate in ("dead", "forwarded") or judged.late_reason is not None for judged in own)
+        due += told.count(tp.partition)
         if position.outbox_seq != due:
             yield f"{tp}: {position.outbox_seq} messages committed, the oracle has {due}"
 
