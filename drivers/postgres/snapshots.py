@@ -5,9 +5,10 @@ One invariant: a snapshot is one moment of the one database in which its tenant 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, cast
 
 import asyncpg
@@ -18,7 +19,7 @@ from drivers.postgres.errors import locked_out
 from drivers.postgres.positions import setting_row
 from drivers.postgres.rows import EPOCH
 from engines.core.errors import SettingsError, Transient
-from engines.core.tables import SNAPSHOTS
+from engines.core.tables import SNAPSHOTS, ColumnType
 from engines.core.time import US_PER_DAY, day_start_us
 from engines.cost import snapshot_view
 from engines.cost.book import SNAPSHOT_WINDOW
@@ -103,8 +104,10 @@ async def _rows(
 
 def _values(row: asyncpg.Record) -> SnapshotValues:
     """Return *row* as the engine wrote it."""
-    values = [_CONVERT[column.type](row[column.name]) if column.type in _CONVERT else row[column.name]
-              for column in SNAPSHOTS.columns]  # fmt: skip
+    values = [
+        _CONVERT[column.type](row[column.name]) if column.type in _CONVERT else row[column.name]
+        for column in SNAPSHOTS.columns
+    ]
     return cast("SnapshotValues", tuple(values))
 
 
@@ -123,11 +126,11 @@ def _instant(day: int) -> datetime:
     return EPOCH + timedelta(microseconds=day_start_us(day))
 
 
-def _whole(value: object) -> int | None:
-    return None if value is None else int(str(value))
+def _whole(value: Decimal | None) -> int | None:
+    return None if value is None else int(value)
 
 
-_CONVERT: Final = {"numeric": _whole, "timestamp_us": _us}
+_CONVERT: Final[Mapping[ColumnType, Callable[..., object]]] = {"numeric": _whole, "timestamp_us": _us}
 
 _COLUMNS: Final = ", ".join(f"s.{column.name}" for column in SNAPSHOTS.columns)
 

@@ -171,6 +171,14 @@ class CostSnapshot:
             evaluations=tuple(one for one in self.evaluations if one.entity_type in types),
         )
 
+    def baseline_of(self, one: SnapshotAggregate) -> SnapshotBaseline | None:
+        """Return the baseline of the entity of *one*, None when it has none."""
+        return next((base for base in self.baselines if _same(base, one)), None)
+
+    def evaluation_of(self, one: SnapshotAggregate) -> AnomalyEvaluation | None:
+        """Return what the evaluation said of the entity of *one*, None when it said nothing."""
+        return next((said for said in self.evaluations if _same(said, one)), None)
+
     def line(self) -> dict[str, object]:
         """Return it as JSON has it."""
         return {
@@ -197,6 +205,10 @@ _DERIVED: Final[Mapping[type, tuple[str, ...]]] = {
     SnapshotBaseline: ("avg_daily_cost_cents",),
     AnomalyEvaluation: ("current_value_cents", "baseline_value_cents"),
 }
+
+
+def _same(one: SnapshotBaseline | AnomalyEvaluation, other: SnapshotAggregate) -> bool:
+    return (one.entity_type, one.entity_id) == (other.entity_type, other.entity_id)
 
 
 def _members(one: SnapshotAggregate | SnapshotBaseline | AnomalyEvaluation) -> dict[str, Any]:

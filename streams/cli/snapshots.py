@@ -11,27 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from rich.table import Table
     from rich.text import Text
 
     from drivers.settings import Settings
-    from engines.cost.snapshots import AnomalyEvaluation, CostSnapshot, SnapshotAggregate, SnapshotBaseline
+    from engines.cost.snapshots import AnomalyEvaluation, CostSnapshot, SnapshotAggregate
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
-_NUMBERS: Final = (
-    "requests",
-    "unpriced",
-    "retries",
-    "spent",
-    "a request",
-    "mean",
-    "days",
-    "least",
-    "most",
-    "deviation",
-)
+_HEAD: Final = ("kind", "who", "requests", "unpriced", "retries", "spent", "a request")
+_DAY_HEAD: Final = ("mean", "days", "least", "most", "deviation", "says")
+_NUMBERS: Final = frozenset((*_HEAD, *_DAY_HEAD)) - {"kind", "who", "says"}
 _SEVERITIES: Final = {"critical": "bold red", "high": "bold red", "medium": "yellow", "low": ""}
 
 
@@ -107,55 +97,50 @@ async def _read(
         return await once.with_tries(read)
 
 
-def _show(found: list[CostSnapshot], limit: int) -> None:
+def _show(found: Sequence[CostSnapshot], limit: int) -> None:
     from rich.text import Text
 
     from engines.core.time import format_instant
     from engines.cost.snapshots import EntityType, SnapshotType
     from streams.cli import wide
 
+    first, records = found[0], sum(one.records_processed for one in found)
+    is_day = first.snapshot_type is SnapshotType.DAILY
+    day = f"{format_instant(first.period_start_us)[:10]} UTC{'' if is_day else ' by hour'}"
+    told = f"{records:,} record{'' if records == 1 else 's'}, {first.status.value}"
+    version = f", version {first.version}" if is_day else ""
     console = wide.console()
+    console.print(Text(f"{wide.clean(first.tenant_id)}, {day}: {told}{version}", "bold"))
+    table = wide.table(*(() if is_day else ("hour",)), *_HEAD, *(_DAY_HEAD if is_day else ()), right=_NUMBERS)
+    left = 0
     for snapshot in found:
-        is_day = snapshot.snapshot_type is SnapshotType.DAILY
-        start = format_instant(snapshot.period_start_us)
-        when = start[:10] if is_day else f"{start[:10]} {start[11:16]}"
-        status = f"{snapshot.status.value}, version {snapshot.version}"
-        records = f"{snapshot.records_processed:,} record{'' if snapshot.records_processed == 1 else 's'}"
-        console.print(Text(f"{wide.clean(snapshot.tenant_id)}, {when} UTC: {records}, {status}", "bold"))
+        when = [] if is_day else [Text(format_instant(snapshot.period_start_us)[11:16])]
         for kind in EntityType:
             rows = [one for one in snapshot.aggregates if one.entity_type is kind]
-            if rows:
-                console.print(_table(snapshot, rows[:limit], is_day=is_day))
-            if len(rows) > limit:
-                console.print(f"and {len(rows) - limit:,} more; --limit or --json shows them", style="dim")
+            left += max(len(rows) - limit, 0)
+            for row in rows[:limit]:
+                table.add_row(*when, *_cells(row), *(_of_days(snapshot, row) if is_day else ()))
+    console.print(table)
+    if left:
+        console.print(f"and {left:,} more; --limit or --json shows them")
 
 
-def _table(snapshot: CostSnapshot, rows: Iterable[SnapshotAggregate], *, is_day: bool) -> Table:
+def _cells(row: SnapshotAggregate) -> list[Text]:
     from rich.text import Text
 
     from streams.cli import wide
 
-    head = ("kind", "who", "requests", "unpriced", "retries", "spent", "a request")
-    days = ("mean", "days", "least", "most", "deviation", "says") if is_day else ()
-    table = wide.table(*head, *days, right=_NUMBERS)
-    baselines = {(one.entity_type, one.entity_id): one for one in snapshot.baselines}
-    evaluations = {(one.entity_type, one.entity_id): one for one in snapshot.evaluations}
-    for row in rows:
-        entity = (row.entity_type, row.entity_id)
-        numbers = (f"{row.request_count:,}", f"{row.unpriced_requests:,}", f"{row.retry_requests:,}")
-        money = (wide.usd(row.total_cost_nanousd), wide.usd(row.avg_cost_per_request_nanousd))
-        cells = [Text(cell) for cell in (row.entity_type.value, wide.clean(row.entity_id), *numbers, *money)]
-        if is_day:
-            cells += _of_days(row, baselines.get(entity), evaluations.get(entity))
-        table.add_row(*cells)
-    return table
+    numbers = (f"{row.request_count:,}", f"{row.unpriced_requests:,}", f"{row.retry_requests:,}")
+    money = (wide.usd(row.total_cost_nanousd), wide.usd(row.avg_cost_per_request_nanousd))
+    return [Text(cell) for cell in (row.entity_type.value, wide.clean(row.entity_id), *numbers, *money)]
 
 
-def _of_days(row: SnapshotAggregate, before: SnapshotBaseline | None, said: AnomalyEvaluation | None) -> list[Text]:
+def _of_days(snapshot: CostSnapshot, row: SnapshotAggregate) -> list[Text]:
     from rich.text import Text
 
     from streams.cli import wide
 
+    before, said = snapshot.baseline_of(row), snapshot.evaluation_of(row)
     numbers = ["-"] * 4
     if before is not None:
         costs = (before.avg_daily_cost_nanousd, before.min_daily_cost_nanousd, before.max_daily_cost_nanousd)
