@@ -3,8 +3,15 @@
 import asyncio
 import io
 import json
+import os
+import pty
 import re
+import select
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -179,6 +186,33 @@ def test_tenants_of_several_databases_are_told_together(
     assert seen["totals"]["tenants"] == 4
 
 
+def test_on_a_terminal_it_looks_again_and_again_until_interrupted(outlay: str) -> None:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"OUTLAY_DATABASE_URL": outlay.replace("+asyncpg", ""), "TERM": "xterm"}
+    command = [sys.executable, "-c", "from streams.cli import main; main()", "top", "--interval", "0.2"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        try:
+            seen = b""
+            while seen.count(b"spend by") < 6:  # three kinds have lines, so this is the second look
+                assert select.select([ours], [], [], 60)[0], seen
+                seen += os.read(ours, 65_536)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            os.close(theirs)
+            os.close(ours)
+
+
+def test_a_refused_login_is_said_and_not_tried_again(
+    outlay: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTLAY_DATABASE_URL", f"postgresql://no_such_user@{outlay.rpartition('@')[2]}")
+    ran = run(capfd, "top", "--once")
+    assert ran.code == 2
+    assert "trying again" not in ran.err
+
+
 def spend(tenant_id: str, cost: int | None, kind: str = "tenant") -> Spend:
     return Spend(tenant_id, kind, "e", cost, 1, Decimal("41.5"), 1, 0, "complete")
 
@@ -263,6 +297,18 @@ def test_a_screen_shows_as_many_lines_of_each_kind_as_fit() -> None:
     assert "t30 " not in text
     assert "2 d behind the clock; slowest partition 1970-01-01T00:00:00Z" in text
     assert "up to 2 records not shown yet" in text
+
+
+def test_what_is_old_is_told_in_days_and_what_is_new_in_seconds() -> None:
+    shown = {
+        seconds: on_screen(replace(sight(1, reach=(Reach(0, 0, None, 0),)), now_ms=seconds * 1000))
+        for seconds in (119, 120, 7_200, 172_800)
+    }
+    for seconds, words in {119: "119 s", 120: "2 min", 7_200: "2 h", 172_800: "2 d"}.items():
+        assert f"event time 1970-01-01T00:00:00Z, {words} behind the clock" in shown[seconds]
+        assert "slowest" not in shown[seconds]
+        assert "last record" not in shown[seconds]
+        assert "not shown" not in shown[seconds]
 
 
 def test_while_a_database_is_away_the_last_sight_stays_under_the_reason() -> None:
