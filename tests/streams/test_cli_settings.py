@@ -1,76 +1,17 @@
 """``outlay rules``, ``budgets`` and ``tags`` on a real PostgreSQL."""
 
-import asyncio
-import json
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
-import asyncpg
 import pytest
 
-from drivers.kafka.murmur2 import partition_of
-from drivers.postgres.connections import libpq_url
-from drivers.postgres.migrate import migrate
-from drivers.postgres.store import PostgresStore
-from engines.core.model import Batch, LogBounds, TopicPartition
-from engines.core.time import US_PER_DAY, US_PER_SECOND, format_instant, parse_instant
+from engines.core.time import US_PER_SECOND, parse_instant
 from streams.cli.settings_shared import now_us
-from tests.streams.commands import Ran, run
-
-PARTITIONS = 12
-LOG = LogBounds(0, 0, "cluster", "topic", PARTITIONS)
-Outlay = Callable[..., Ran]
-
-
-def aside(work: Any) -> Any:
-    """Return what the coroutine *work* returns; Alembic and asyncpg get a loop of their own."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
-@pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("OUTLAY_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def outlay(database_url: str, bare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Outlay:
-    """Runs commands on a database of this test's own."""
-    del bare
-    aside(migrate(database_url))
-    monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url)
-    return lambda *arguments: run(capfd, *arguments)
-
-
-def listed(ran: Ran) -> list[dict[str, Any]]:
-    assert ran.code == 0, ran.err
-    found: list[dict[str, Any]] = json.loads(ran.out)
-    return found
+from tests.streams.commands import Outlay, Ran, listed, run
 
 
 def rule(ran: Ran, name: str) -> dict[str, Any]:
     (found,) = (one for one in listed(ran) if one["name"] == name)
     return found
-
-
-async def closed_through(url: str, tenant_id: str, day: int) -> None:
-    """Let the home partition of *tenant_id* have closed *day*."""
-    store = PostgresStore(url)
-    claimed = await store.claim(TopicPartition("costs", partition_of(tenant_id.encode(), PARTITIONS)), LOG)
-    moved = replace(
-        claimed,
-        version=claimed.version + 1,
-        released=False,
-        closed_through=day,
-        watermark_us=(day + 1) * US_PER_DAY,
-    )
-    assert await store.commit(Batch(claimed.epoch, claimed.version, moved))
-    await store.close()
 
 
 def test_a_budget_is_set_listed_changed_and_removed(outlay: Outlay) -> None:
@@ -218,54 +159,6 @@ def test_a_tag_is_registered_renamed_deactivated_and_active_again(outlay: Outlay
     assert (unknown.code, "outlay tags set drafting --tenant acme" in unknown.err) == (2, True)
 
 
-def test_what_is_decided_is_not_changed_and_the_refusal_says_from_when_on(outlay: Outlay, database_url: str) -> None:
-    today = now_us() // US_PER_DAY
-    aside(closed_through(database_url, "acme", today - 1))
-    yesterday, start = format_instant(now_us() - US_PER_DAY), format_instant(today * US_PER_DAY)
-    budget = ("budgets", "set", "--tenant", "acme", "--type", "tenant", "--daily-usd", "5", "--effective-from")
-    for refused in (
-        outlay(*budget, yesterday),
-        outlay("rules", "set", "spike_pct", "150", "--effective-from", yesterday),
-        outlay("tags", "set", "triage", "--tenant", "acme", "--effective-from", start),
-    ):
-        assert refused.code == 2
-        assert "the earliest time is 2" in refused.err
-    assert outlay(*budget, start).code == 0
-    assert outlay("rules", "set", "spike_pct", "150").code == 0
-    assert outlay("tags", "set", "triage", "--tenant", "acme").code == 0
-
-
-def test_a_rule_for_all_is_in_every_database_and_a_tenants_in_that_of_its_home(
-    outlay: Outlay, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    base, _, name = database_url.rpartition("/")
-    second = f"{name}_second"
-    aside(_execute(database_url, f"CREATE DATABASE {second}"))
-    urls = [database_url, f"{base}/{second}"]
-    try:
-        aside(migrate(urls[1]))
-        monkeypatch.delenv("OUTLAY_DATABASE_URL")
-        monkeypatch.setenv("OUTLAY_DATABASE_URLS", ",".join(urls))
-        unknown = outlay("rules", "set", "spike_pct", "150", "--tenant", "acme")
-        assert (unknown.code, "start `outlay worker` first" in unknown.err) == (2, True)
-        homes = {tenant: partition_of(tenant.encode(), PARTITIONS) % 2 for tenant in ("a", "b", "c", "d")}
-        assert set(homes.values()) == {0, 1}
-        for tenant, home in homes.items():
-            aside(closed_through(urls[home], tenant, 0))
-        assert outlay("rules", "set", "spike_pct", "160").code == 0
-        for tenant in homes:
-            assert outlay("rules", "set", "spike_pct", "170", "--tenant", tenant).code == 0
-        held = [aside(_tenants(url)) for url in urls]
-        assert held == [["*", *(tenant for tenant, home in homes.items() if home == number)] for number in range(2)]
-        assert rule(outlay("rules", "list", "--tenant", "b", "--json"), "spike_pct")["value"] == 170
-        assert rule(outlay("rules", "list", "--json"), "spike_pct")["value"] == 160
-        early = outlay("rules", "set", "spike_pct", "150", "--effective-from", "1970-01-01T00:00:00Z")
-        assert (early.code, "the earliest time is 1970-01-02" in early.err) == (2, True)
-        assert [aside(_tenants(url)) for url in urls] == held
-    finally:
-        aside(_execute(database_url, f"DROP DATABASE {second} WITH (FORCE)"))
-
-
 def test_a_database_without_tables_says_what_to_do(
     database_url: str, bare: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,16 +181,3 @@ def test_every_command_shows_examples(capfd: pytest.CaptureFixture[str], family:
     for command in commands.split():
         shown = run(capfd, family, command, "--help").out
         assert f"\n    outlay {family} {command}" in shown
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(libpq_url(url))
-    await connection.execute(statement)
-    await connection.close()
-
-
-async def _tenants(url: str) -> list[str]:
-    connection = await asyncpg.connect(libpq_url(url))
-    found = await connection.fetch("SELECT tenant_id FROM settings ORDER BY seq")
-    await connection.close()
-    return [tenant for (tenant,) in found]
