@@ -82,6 +82,4 @@ def as_last(published: Published | None, finding: Finding) -> Finding:
     threshold = finding.threshold_pct
     if finding.budget is not None and published.anomaly_type == AnomalyType.BUDGET_EXCEEDED.value:
         threshold = _FULL_PCT
-    return replace(
-        finding, anomaly_type=published.anomaly_type, severity=published.severity, threshold_pct=threshold
-    )
+    return replace(finding, anomaly_type=published.anomaly_type, severity=published.severity, threshold_pct=threshold)

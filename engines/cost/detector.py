@@ -6,6 +6,7 @@ Open windows are judged as records come; closed ones once, and once more when th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from engines.core.model import Effects
 from engines.core.time import month_days, month_of
@@ -32,12 +33,14 @@ class CostAnomalyDetector:
             judged = spikes.open_day(book, number)
             if judged is None:
                 continue
-            held = [entity for entity in judged_entities if judged.total(*entity)]
+            due = judged.page.deferred.difference(judged_entities)
+            held = [entity for entity in judged_entities if judged.total(*entity)] + sorted(due)
+            judged.page.deferred = set()
             changed = [spikes.flag(judged, *entity) for entity in held]
             if any(changed):
                 book.touch_day(number)
             self._tell_open(judged, held, effects)
-            for entity in judged_entities:
+            for entity in (*judged_entities, *due):
                 windows.watch(judged, *entity)
 
     def rejudge(self, book: Book, effects: Effects) -> None:
@@ -152,7 +155,7 @@ class CostAnomalyDetector:
         window = Window(
             book=book,
             end_day=number + 1,
-            records=book.records(number),
+            records=partial(book.records, number),
             newest_us=0 if page is None else page.newest_us,
             closed=True,
             restated=restated,

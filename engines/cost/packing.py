@@ -43,7 +43,7 @@ _OTHERS: Final = tuple(kind for kind in ENTITY_TYPES if kind != _USER)
 _Number = int | str
 _StoredTotals = Mapping[str, tuple[dict[str, bytes], dict[str, bytes]]]
 """entity type → the upper bits of each total, and the rare lower bits of those that have any."""
-_StoredTold = tuple[str, str, str, str | None, str, str, int, str, str, bool]
+_StoredTold = tuple[str, str, str, str | None, str, str, int, str, str, bool, int]
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -77,7 +77,7 @@ class _Ledger(msgspec.Struct, array_like=True):
     drift: dict[int, int]
     open: list[int]
     restated: list[int]
-    published: dict[int, tuple[str, str, int, str, str, bool]]
+    published: dict[int, tuple[str, str, int, str, str, bool, int]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -282,8 +282,9 @@ def _told(published: Mapping[tuple[str, str, str, str | None], Published]) -> li
     return [(*key, *_state(state)) for key, state in published.items()]
 
 
-def _state(state: Published) -> tuple[str, str, int, str, str, bool]:
-    return (state.anomaly_type, state.severity, state.streak_start, state.cause, state.status, state.high)
+def _state(state: Published) -> tuple[str, str, int, str, str, bool, int]:
+    said = (state.anomaly_type, state.severity, state.streak_start, state.cause, state.status)
+    return (*said, state.high, state.revision)
 
 
 def _untold(stored: Sequence[_StoredTold]) -> dict[tuple[str, str, str, str | None], Published]:

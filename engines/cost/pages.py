@@ -45,6 +45,7 @@ class Published:
     Attributes:
         streak_start: day the episode began.
         high: it was HIGH once, so that all its later revisions are facts, too.
+        revision: its number.
     """
 
     anomaly_type: str
@@ -53,6 +54,7 @@ class Published:
     cause: str
     status: str
     high: bool
+    revision: int
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class DayPage(HourPage):
         published: newest told state of each anomaly of the day but its drift.
         baselines: entity type → id → (sum, active days) of D-7 … D-1, None until the close fixes it.
         watch: entity type → id → the least total at which judging the entity may tell something new; not stored.
+        deferred: entities that a close changed, of which the tenant's next record tells; not stored.
         armed: the settings that ``watch`` was made with; not stored.
     """
 
@@ -93,6 +96,7 @@ class DayPage(HourPage):
     published: dict[Told, Published] = field(default_factory=dict)
     baselines: dict[str, dict[str, tuple[int, int]]] | None = None
     watch: Totals = field(default_factory=no_totals)
+    deferred: set[tuple[str, str]] = field(default_factory=set)
     armed: object = None
 
 

@@ -23,7 +23,7 @@ class Window:
 
     Attributes:
         end_day: the first day after it.
-        records: the tenant's records that count for the revision.
+        records: returns the tenant's records that count for the revision.
         newest_us: the tenant's greatest event time in it.
         closed: its judgement is being fixed; restated: again.
         tenant_start: returns the day the tenant's own episode of (kind, period) began, None when it has none.
@@ -31,31 +31,52 @@ class Window:
 
     book: Book
     end_day: int
-    records: int
+    records: Callable[[], int]
     newest_us: int
     closed: bool
     restated: bool
     tenant_start: Callable[[str, str | None], int | None]
+
+    @property
+    def revision(self) -> int:
+        """The number of a revision made now (CONTRACT §5)."""
+        rows = self.book.settings.count(self.book.tenant_id, self.end_day)
+        return 2 * (self.records() + rows) + self.closed
 
 
 def news(window: Window, finding: Finding, before: Published | None, effects: Effects) -> Published | None:
     """Tell of *finding* if that is news, and return what was told; None when nothing was.
 
     News is the first crossing, a change of type, severity, episode or cause, and the close; of what no longer holds,
-    that it was told before.
+    that it was told before. What a close changed on an open day waits for the tenant's next record, for a revision has
+    one content (CONTRACT §5).
     """
+    if not window.closed and not differs(finding, before):
+        return None
     if not finding.holds and (before is None or before.status == WITHDRAWN):
         return None
-    finding = budgets.as_last(before, finding)
-    state = state_of(window, finding, before)
-    if state == before and not window.closed:
+    revision = window.revision
+    if before is not None and not window.closed and before.revision == revision:
         return None
+    finding = budgets.as_last(before, finding)
+    state = _state_of(finding, before, revision, closed=window.closed)
     told = _line(window, finding, state)
     effects.rows.append(anomaly_row(told))
     if state.high:
         effects.outgoing.append(fact_message(_fact(window, told)))
         effects.count(f"facts.{told['anomaly_type']}")
     return state
+
+
+def differs(finding: Finding, before: Published | None) -> bool:
+    """Whether *finding*, of an open window, says something else than what was told *before*."""
+    if before is None:
+        return finding.holds
+    if not finding.holds:
+        return before.status != WITHDRAWN
+    said = (before.anomaly_type, before.severity, before.streak_start, before.cause, before.status)
+    cause = finding.cause.cause.value
+    return said != (finding.anomaly_type, finding.severity, finding.streak_start, cause, PROVISIONAL)
 
 
 def stands(window: Window, finding: Finding, before: Published | None) -> tuple[Line, Line | None] | None:
@@ -66,28 +87,26 @@ def stands(window: Window, finding: Finding, before: Published | None) -> tuple[
     if not finding.holds and (before is None or before.status == WITHDRAWN):
         return None
     finding = budgets.as_last(before, finding)
-    state = state_of(window, finding, before)
+    state = _state_of(finding, before, window.revision, closed=False)
     told = _line(window, finding, state)
     return told, _fact(window, told) if state.high else None
 
 
-def state_of(window: Window, finding: Finding, before: Published | None) -> Published:
-    """Return what telling of *finding* says."""
-    high = finding.severity == AnomalySeverity.HIGH.value or (before is not None and before.high)
-    status = WITHDRAWN if not finding.holds else FINAL if window.closed else PROVISIONAL
+def _state_of(finding: Finding, before: Published | None, revision: int, *, closed: bool) -> Published:
+    high = finding.severity == AnomalySeverity.HIGH.value and finding.holds
+    high = high or (before is not None and before.high)
+    status = WITHDRAWN if not finding.holds else FINAL if closed else PROVISIONAL
     cause = finding.cause.cause.value
-    return Published(finding.anomaly_type, finding.severity, finding.streak_start, cause, status, high)
+    return Published(finding.anomaly_type, finding.severity, finding.streak_start, cause, status, high, revision)
 
 
 def _line(window: Window, finding: Finding, state: Published) -> Line:
-    book = window.book
-    rows = book.settings.count(book.tenant_id, finding.end_day)
-    revision = 2 * (window.records + rows) + window.closed
     tenant_start = None
     if finding.entity_type != "tenant":
         kind = DAY_LEVEL["tenant"] if finding.kind in DAY_LEVEL.values() else finding.kind
         tenant_start = window.tenant_start(kind, finding.period)
-    return line(book.tenant_id, finding, state.status, revision, tenant_start, restated=window.restated)
+    restated = window.restated
+    return line(window.book.tenant_id, finding, state.status, state.revision, tenant_start, restated=restated)
 
 
 def _fact(window: Window, told: Line) -> Line:

@@ -13,7 +13,7 @@ from engines.cost.pages import JUDGED_TYPES, DayPage, MonthPage, Published, Sums
 from engines.cost.rules import NEVER, Rules
 from engines.cost.settings import Budget
 from engines.cost.spikes import Day
-from engines.cost.telling import Window
+from engines.cost.telling import Window, differs
 from engines.cost.totals import Total, cost, line
 from engines.cost.unpriced import unpriced_usage
 
@@ -93,7 +93,7 @@ def day_window(day: Day, before: Sums | None = None, *, closed: bool, restated: 
     return Window(
         book=day.book,
         end_day=day.day + 1,
-        records=day.book.records(day.day),
+        records=partial(day.book.records, day.day),
         newest_us=day.page.newest_us,
         closed=closed,
         restated=restated,
@@ -114,7 +114,8 @@ def month_window(book: Book, month: int, page: MonthPage, *, closed: bool, resta
         held = budgets.usage(budget, MONTHLY, total, (days.start, days.stop), rules).holds
         return days.start if held else None
 
-    return Window(book, days.stop, book.month_records(page), page.newest_us, closed, restated, tenant_start)
+    records = partial(book.month_records, page)
+    return Window(book, days.stop, records, page.newest_us, closed, restated, tenant_start)
 
 
 def arm_day(day: Day) -> None:
@@ -125,6 +126,13 @@ def arm_day(day: Day) -> None:
     watched = {(kind, name) for kind in JUDGED_TYPES for name in day.base.get(kind, {})}
     for kind, name in watched | daily_budgets(day).keys() | {("tenant", day.book.tenant_id)}:
         watch(day, kind, name)
+    told = {(kind, name) for _, kind, name, _ in day.page.published if kind in JUDGED_TYPES}
+    if day.day in day.book.ledger.published:
+        told.add(("tenant", day.book.tenant_id))
+    changed = [finding for finding in of_open(day, sorted(told)) if differs(finding, published(day, finding))]
+    day.page.deferred = {(finding.entity_type, finding.entity_id) for finding in changed}
+    if changed:
+        _set(day.page.watch["tenant"], day.book.tenant_id, 0)
 
 
 def watch(day: Day, entity_type: str, entity_id: str) -> None:

@@ -113,13 +113,18 @@ class Keeper:
         self._judge_open(book, at)
 
     def _judge_open(self, book: Book, at: At) -> None:
-        """Tell what is new in the open windows: a crossing, a change of type, severity, episode or cause, an end."""
+        """Tell what is new in the open windows: a crossing, a change of type, severity, episode or cause, an end.
+
+        What a close changed waits for the tenant's next record: a revision has one content.
+        """
         for window in judge.open_windows(book):
             now = self._found(book, window, closing=False)
             for finding in now:
                 last = self._ledger(book).get(finding.key)
                 if last is None or not last.stands or not finding.holds or last.finding.news != finding.news:
-                    self._tell(book, self._revision(book, at, finding, now, restated=False), finding)
+                    revision = self._revision(book, at, finding, now, restated=False)
+                    if last is None or last.revision.line["revision"] != revision.line["revision"]:
+                        self._tell(book, revision, finding)
 
     def _tell_all(self, book: Book, window: Window, at: At, *, restated: bool) -> None:
         """Tell what holds in a window that is closed, and what was told of it and holds no more."""

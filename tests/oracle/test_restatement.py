@@ -123,12 +123,13 @@ def test_a_re_judged_day_gives_an_open_day_another_episode() -> None:
         record("2026-03-04T00:10:00Z", "1700"),  # before the close of the 3rd
         *series("2026-03-01", ["700"], id="a"),
         record("2026-03-04T12:00:00Z", "1"),
+        record("2026-03-04T13:00:00Z", "1", user_id="another"),
     ]
     told = [one for one in spikes(log) if one.line["window_start"][8:10] == "04"]
     assert [(one.at[0], one.line["streak_start"][8:10], one.line["derived_cause"]) for one in told] == [
         ("record", "02", "UNKNOWN"),
         ("record", "02", "TRAFFIC_GROWTH"),  # two records
-        ("close", "01", "TRAFFIC_GROWTH"),
+        ("record", "01", "TRAFFIC_GROWTH"),  # not at the close: the revision of two records was told
     ]
 
 

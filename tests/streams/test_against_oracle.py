@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.oracle import comparable
-from tests.strategies import make_stream, streams
+from tests.strategies import make_quiet_stream, make_rich_stream, make_stream, streams
 from tests.streams.running import Line, Ran, price, run
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -46,7 +46,10 @@ def check(ran: Ran, profile: Profile, partitions: int, settings: Sequence[oracle
 
 
 def _numbers(line: Line) -> Line:
-    return {**line, "deviation_pct": None if line["deviation_pct"] is None else float(line["deviation_pct"])}
+    percents = {"deviation_pct": None if line["deviation_pct"] is None else float(line["deviation_pct"])}
+    if line.get("budget"):
+    percents: Line = {"deviation_pct": None if line["deviation_pct"] is None else float(line["deviation_pct"])}
+    return {**line, **percents}
 
 
 def _comparable(lines: list[Line]) -> list[Line]:
@@ -86,6 +89,38 @@ def test_what_is_published_on_the_way_depends_on_the_log_alone(seed: int) -> Non
         told.fact for told in oracle.publications(whole.log, profile=profile, price=price, append_forwarded=False)
     ]
     assert _by_id(whole.publications) == _by_id(single.publications) == _by_id(wanted)
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_all_rules_restatements_and_settings_on_the_way_equal_the_oracle(seed: int) -> None:
+    random, rich = Random(seed), make_rich_stream(seed)
+    profile, partitions = PROFILES[seed % 2], 1 + seed % 3
+    settings = rich.settings(partitions)
+    sizes = [1, 7, 30, 80, 500]
+    ran = asyncio.run(
+        run(rich.log, lambda: random.choice(sizes), partitions=partitions, profile=profile, settings=settings)
+    )
+    check(ran, profile, partitions, settings)
+
+
+@pytest.mark.parametrize("seed", range(1_000, 1_008))
+def test_what_all_rules_publish_on_the_way_depends_on_the_log_and_the_settings_alone(seed: int) -> None:
+    rich, profile = make_rich_stream(seed), PROFILES[seed % 2]
+    settings = rich.settings(1)
+    whole = asyncio.run(run(rich.log, lambda: 5_000, profile=profile, settings=settings))
+    single = asyncio.run(run(rich.log, lambda: 1, profile=profile, settings=settings))
+    publications = oracle.publications(
+        whole.log, profile=profile, price=price, append_forwarded=False, settings=settings
+    )
+    wanted = [told.fact for told in publications]
+    assert _by_id(whole.publications) == _by_id(single.publications) == _by_id(wanted)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_nothing_fires_on_quiet_streams_under_the_standard_rules(seed: int) -> None:
+    ran = asyncio.run(run(make_quiet_stream(seed), lambda: 500))
+    assert ran.counts["accepted"] > 0
+    assert ran.anomalies == []
 
 
 def _by_id(facts: list[Line]) -> dict[str, list[Line]]:

@@ -14,7 +14,7 @@ from drivers.postgres.positions import instant
 from drivers.postgres.read import SnapshotLine, iterate_snapshots, opened
 from drivers.postgres.store import PostgresStore
 from tests import oracle
-from tests.strategies import make_stream
+from tests.strategies import make_rich_stream, make_stream
 from tests.streams.learning import content
 from tests.streams.running import Left, Line, run
 from tests.streams.test_against_oracle import PROFILES, check
@@ -80,3 +80,18 @@ async def test_a_run_on_postgresql_equals_the_oracle(seed: int, database_url: st
     finally:
         await database.store.close()
     check(ran, profile, partitions)
+
+
+@pytest.mark.parametrize("seed", [300, 303, 306, 309])
+async def test_all_rules_on_postgresql_equal_the_oracle(seed: int, database_url: str) -> None:
+    await migrate(database_url)
+    random, profile, rich = Random(seed), PROFILES[seed % 2], make_rich_stream(seed)
+    settings = rich.settings(1)
+    database = InPostgres(database_url)
+    try:
+        ran = await run(
+            rich.log, lambda: random.choice([7, 80, 500]), profile=profile, settings=settings, database=database
+        )
+    finally:
+        await database.store.close()
+    check(ran, profile, 1, settings)
