@@ -46,9 +46,9 @@ def check(ran: Ran, profile: Profile, partitions: int, settings: Sequence[oracle
 
 
 def _numbers(line: Line) -> Line:
-    percents = {"deviation_pct": None if line["deviation_pct"] is None else float(line["deviation_pct"])}
-    if line.get("budget"):
     percents: Line = {"deviation_pct": None if line["deviation_pct"] is None else float(line["deviation_pct"])}
+    if line.get("budget"):
+        percents["budget"] = {name: float(value) for name, value in line["budget"].items()}
     return {**line, **percents}
 
 
