@@ -41,6 +41,7 @@ def test_without_any_variable_everything_but_the_database_has_a_default() -> Non
         ("KAFKA_SSL_KEYFILE", "key.pem", "OUTLAY_KAFKA_SSL_CERTFILE: is needed"),
         ("SESSION_TIMEOUT_S", "nan", "OUTLAY_SESSION_TIMEOUT_S: "),
         ("DEAD_LETTER_RATIO", "2", "OUTLAY_DEAD_LETTER_RATIO: "),
+        ("SETTINGS_POLL_S", "0", "OUTLAY_SETTINGS_POLL_S: "),
         ("DATABASE_URL", "mysql://localhost/outlay", "OUTLAY_DATABASE_URL: postgresql://"),
         ("DATABASE_URL", "postgresql://a/x,postgresql://b/y", "OUTLAY_DATABASE_URL: holds several"),
     ],
