@@ -17,6 +17,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from drivers.embedded.processes import free_port
+from drivers.postgres.schema_version import NEWEST
 from engines.core.time import US_PER_SECOND, format_instant
 from tests.stack import Stack
 
@@ -162,7 +163,7 @@ def _refused_until_prepared(outlay: Outlay) -> None:
     """Start in the wrong order: each step says which one is missing."""
     refused = outlay.run("worker")
     assert (refused.returncode, "run `outlay migrate`" in refused.stderr) == (2, True)
-    assert outlay.run("migrate").stdout == "the database is at revision 0001\n"
+    assert outlay.run("migrate").stdout == f"the database is at revision {NEWEST:04d}\n"
     refused = outlay.run("worker")
     assert (refused.returncode, "run `outlay topics apply`" in refused.stderr) == (2, True)
     assert "costs: created" in outlay.run("topics", "apply").stdout
