@@ -16,6 +16,7 @@ from tests.docs.documents import blocks
 from tests.streams.commands import run
 
 EXAMPLE = Path("examples/calls.jsonl")
+BUDGETS = Path("examples/budgets.jsonl")
 README = Path("README.md")
 OUTPUTS = ("facts", "snapshots", "anomalies", "dead", "late")
 
@@ -35,9 +36,13 @@ def test_the_examples_of_the_contract_are_lines_of_that_replay(
 ) -> None:
     wanted = [word for name in OUTPUTS for word in (f"--{name}", str(tmp_path / name))]
     assert run(capfd, "replay", "--in-memory", EXAMPLE, *wanted).code == 0
-    known = [*lines_of(EXAMPLE), *(line for name in OUTPUTS for line in lines_of(tmp_path / name))]
+    limited = tmp_path / "limited"
+    assert run(capfd, "replay", "--in-memory", EXAMPLE, "--budgets", BUDGETS, "--anomalies", limited).code == 0
+    files = [EXAMPLE, *(tmp_path / name for name in OUTPUTS), limited]
+    known = [line for file in files for line in lines_of(file)]
     shown = [json.loads(block.text) for block in blocks(Path("docs/contract.md"), "json")]
-    assert len(shown) == 5
+    assert len(shown) == 6
+    assert any(line.get("budget") for line in shown)
     for line in shown:
         keyless = line | ({"key": None} if "value_base64" in line else {})  # files have no keys, the topic has
         assert keyless in known
