@@ -1,5 +1,6 @@
 """What the documents name exists: commands, options, targets, settings, topics, files."""
 
+import importlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -114,3 +115,14 @@ def test_topics_that_the_readme_uses_are_listed() -> None:
     used = {name for block in blocks(Path("README.md"), "bash") for name in re.findall(r" -t (\S+)", block.text)}
     assert used
     assert used <= {topic.name for topic in topics.load().topics}
+
+
+@each_document
+def test_names_that_a_document_places_in_a_module_are_there(document: Path) -> None:
+    places = re.findall(r"`([A-Za-z_.]+)` in `([a-z_/]+)\.py`", document.read_text())
+    for name, path in places:
+        found: Any = importlib.import_module(path.replace("/", "."))
+        for part in name.split("."):
+            assert hasattr(found, part), f"{name} in {path}"
+            found = getattr(found, part)
+    assert document.name != "engines.md" or len(places) > 10
