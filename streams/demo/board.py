@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from engines.cost.anomalies import FACTS_TOPIC
 from engines.core.money import NANOUSD_PER_USD
+from engines.cost.anomalies import FACTS_TOPIC
 from streams.fates import DEAD_LETTERS
 
 TOPICS: Final = (FACTS_TOPIC, DEAD_LETTERS)
