@@ -1,4 +1,4 @@
-"""``python -m bench``: bare loop, ``process`` in memory, durable end to end, and their ratios.
+"""``python -m bench``: bare loop, ``process`` in memory, durable end to end, and their ratios; what rules cost.
 
 Absolute numbers speak of one machine at one moment; the ratios of one run are what to compare.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bare, durable, memory, workload
+from bench import bare, durable, memory, rules, workload
 from streams.tuning import tune
 from tests.stack import Stack
 
@@ -40,6 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outlay-bench-") as directory:
         _measure(Path(directory), arguments.records, arguments.rounds)
+    rules.measure(console)
 
 
 def _measure(directory: Path, records: int, rounds: int) -> None:

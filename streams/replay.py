@@ -120,14 +120,18 @@ class Replay:
             if len(waiting) >= self._chunk_records or self._waiting_bytes[partition] >= CHUNK_BYTES:
                 await self._flush(partition)
 
+    async def drain(self) -> None:
+        """Process and commit all that was fed. Raises Halt when that cannot be done."""
+        for partition in range(self._partitions):
+            await self._flush(partition)
+
     async def finish(self, *, close_all: bool) -> Replayed:
         """Process the rest and return the end of it all.
 
         Args:
             close_all: close every tenant's days through the last day that holds an accepted record.
         """
-        for partition in range(self._partitions):
-            await self._flush(partition)
+        await self.drain()
         last_day = self._last_day()
         if close_all and last_day is not None:
             for owner in self._owners:
