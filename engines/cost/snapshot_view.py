@@ -24,8 +24,8 @@ from engines.cost.snapshots import (
 )
 
 BELOW: Final = "below the threshold"
-GATED: Final = "at the threshold; held back by the least amounts or days of the rules"
-CORRECTED: Final = "at the threshold; corrected after its close, judged again at the next one"
+GATED: Final = "reached, but too little money or too few days"
+CORRECTED: Final = "reached by late records, not judged since"
 
 
 class Told(NamedTuple):

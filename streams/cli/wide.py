@@ -15,10 +15,10 @@ _NAME_MAX: Final = 40
 _TEN_THOUSANDTH: Final = NANOUSD_PER_CENT // 100
 
 
-def console() -> Console:
+def console(width_min: int = _WIDTH_MIN) -> Console:
     """Return standard output, wide enough for a table on a terminal that is not."""
     plain = Console()
-    return Console(width=max(plain.width, _WIDTH_MIN), highlight=False)
+    return Console(width=max(plain.width, width_min), highlight=False)
 
 
 def table(*head: str, right: Collection[str] = ()) -> Table:
