@@ -1,24 +1,29 @@
 """The lines of a day are the least totals at which the rules of the contract hold, to the nano-USD."""
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engines.core.money import NANOUSD_PER_USD as USD
 from engines.cost.rules import (
     NEVER,
     NO_LINES,
+    NUMBERS,
     PROFILES,
     REFERENCE,
     STANDARD,
-    USD,
     AnomalySeverity,
     AnomalyType,
     DerivedCause,
     Profile,
     ProfileName,
+    Rules,
     classify_severity,
+    gated,
     spike_lines,
 )
 
@@ -94,7 +99,17 @@ def test_severities_have_their_bands(severity: AnomalySeverity, percentages: tup
 
 
 def test_the_words_of_the_rules_are_those_of_the_reference() -> None:
-    assert [*AnomalyType] == ["ABSOLUTE_SPIKE", "SUSTAINED_DRIFT", "BUDGET_WARNING", "BUDGET_EXCEEDED"]
+    assert [*AnomalyType] == [
+        "ABSOLUTE_SPIKE",
+        "SUSTAINED_DRIFT",
+        "BUDGET_WARNING",
+        "BUDGET_EXCEEDED",
+        "UNPRICED_USAGE",
+        "user_spike",
+        "feature_spike",
+        "model_spike",
+        "tenant_spike",
+    ]
     assert [*AnomalySeverity] == ["LOW", "MEDIUM", "HIGH"]
     assert [*DerivedCause] == ["RETRY_LOOP", "PROMPT_GROWTH", "FEATURE_SURGE", "TRAFFIC_GROWTH", "UNKNOWN"]
 
@@ -103,3 +118,37 @@ def test_profiles_go_by_their_names() -> None:
     assert PROFILES == {ProfileName.STANDARD: STANDARD, ProfileName.REFERENCE: REFERENCE}
     assert (REFERENCE.spike_pct, REFERENCE.consecutive_days) == (STANDARD.spike_pct, STANDARD.consecutive_days)
     assert (STANDARD.spike_pct, STANDARD.consecutive_days) == (140, 2)
+
+
+def test_the_numbers_of_the_reference_are_those_of_the_reference() -> None:
+    names = "spike_pct consecutive_days drift_pct drift_days_required severity_medium_pct severity_high_pct"
+    assert [getattr(REFERENCE, name) for name in names.split()] == [140, 2, 125, 3, 25, 40]
+    assert (REFERENCE.day_low_pct, REFERENCE.day_medium_pct) == (200, 300)
+    assert (REFERENCE.day_high_pct, REFERENCE.day_critical_pct) == (400, 500)
+    off = ("excess_min_cents", "alone_pct", "drift_days_min", "unpriced_pct", "few_days_excess_cents")
+    assert [getattr(REFERENCE, name) for name in off] == [0, 0, 0, 0, 0]
+    assert REFERENCE.baseline_days_min == 1
+
+
+@MANY
+@given(st.sampled_from(list(PROFILES.values())), st.dictionaries(st.sampled_from(NUMBERS), st.integers(0, 500)))
+def test_rules_name_the_numbers_that_were_changed_and_no_others(start: Profile, numbers: dict[str, Any]) -> None:
+    rules = Rules(replace(start, **numbers))
+    changed = {name: value for name, value in numbers.items() if value != getattr(start, name)}
+    assert rules.line() == {"profile": start.name.value, "version": 1, "changed": changed}
+
+
+@MANY
+@given(BASES, DAYS, st.integers(100, 700), st.sampled_from([STANDARD, REFERENCE]))
+def test_the_gates_hold_for_whatever_ratio_they_are_put_around(
+    base: int, days: int, pct: int, profile: Profile
+) -> None:
+    mean = Fraction(base, days)
+
+    def passes(total: int) -> bool:
+        return 100 * total >= pct * mean and (profile is REFERENCE or breaches(max(total, 0), mean, days, STANDARD))
+
+    line = gated(pct, base, days, profile)
+    if pct >= profile.spike_pct:
+        assert passes(line)
+        assert not passes(line - 1)
