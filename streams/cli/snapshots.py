@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engines.cost.snapshots import AnomalyEvaluation, CostSnapshot, SnapshotAggregate
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+_WIDTH_MIN: Final = 240
 _HEAD: Final = ("kind", "who", "requests", "unpriced", "retries", "spent", "a request")
 _DAY_HEAD: Final = ("mean", "days", "least", "most", "deviation", "says")
 _NUMBERS: Final = frozenset((*_HEAD, *_DAY_HEAD)) - {"kind", "who", "says"}
@@ -109,7 +110,7 @@ def _show(found: Sequence[CostSnapshot], limit: int) -> None:
     day = f"{format_instant(first.period_start_us)[:10]} UTC{'' if is_day else ' by hour'}"
     told = f"{records:,} record{'' if records == 1 else 's'}, {first.status.value}"
     version = f", version {first.version}" if is_day else ""
-    console = wide.console()
+    console = wide.console(_WIDTH_MIN)
     console.print(Text(f"{wide.clean(first.tenant_id)}, {day}: {told}{version}", "bold"))
     table = wide.table(*(() if is_day else ("hour",)), *_HEAD, *(_DAY_HEAD if is_day else ()), right=_NUMBERS)
     left = 0

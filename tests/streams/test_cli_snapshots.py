@@ -105,7 +105,7 @@ def test_a_day_has_totals_baselines_and_what_was_judged(outlay: str, capfd: pyte
         200.0,
         250,
     )
-    assert bob["evaluation_reason"].startswith("at the threshold; held back")
+    assert bob["evaluation_reason"].startswith("reached, but too little money")
 
 
 def test_without_a_day_it_is_the_tenants_latest_and_an_open_day_is_not_evaluated(
