@@ -45,7 +45,7 @@ def numbered(rows: list[Row]) -> list[SettingRow]:
 
 
 def newest(rows: list[Row], member: str, value: str, before_us: int) -> dict[str, Any] | None:
-    """Return the body with *value* for *member* of the greatest effective time before *before_us*, of equals the last."""
+    """Return the body with *value* for *member* of the greatest effective time before *before_us*, of equals last."""
     found: tuple[int, dict[str, Any]] | None = None
     for row in rows:
         effective = -1 if row[2] is None else row[2]
