@@ -24,6 +24,7 @@ NAMES: Final = Names(
     counters=(
         Counter(fates.CONFLICTING, "outlay_conflicting", "Duplicates whose content differs from the first copy."),
         Counter(fates.RESTATED, "outlay_restated", "Accepted records of days already closed."),
+        Counter("capped", "outlay_capped", "Names that a tenant's day had no room for; they count under ~other."),
     ),
     families=(
         Family("unpriced.", "outlay_unpriced", "reason", "Accepted records without a known price."),
