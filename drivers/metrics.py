@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: what each partition's owner knows, read when somebody asks.
+"""What Prometheus is told: what each partition's owner knows, read when somebody asks.
 
 One invariant: nothing is counted here. Every number is in the position row or beside it anyway, so a record costs no
 metric and the numbers survive restarts with the state they belong to.
@@ -7,15 +7,12 @@ metric and the numbers survive restarts with the state they belong to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engines.core.errors import SettingsError
 from engines.core.model import Position
 from engines.core.money import NANOUSD_PER_USD
 from engines.core.time import US_PER_DAY, US_PER_SECOND
@@ -174,34 +171,6 @@ def _values(reading: PartitionReading) -> dict[str, float | None]:
             None if closed_through is None else (closed_through + 1) * US_PER_DAY / US_PER_SECOND
         ),
     }
-
-
-@contextmanager
-def served(collector: Collector, host: str, port: int) -> Iterator[int]:
-    """Answer ``/metrics`` from a thread until the block ends; yield the port.
-
-    Args:
-        collector: read at each request.
-        host: loopback unless the operator wants otherwise; there is no login.
-        port: 0: any free one.
-
-    Raises:
-        SettingsError: the address cannot be used.
-    """
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    for standard in (ProcessCollector, PlatformCollector, GCCollector):
-        standard(registry=registry)
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise SettingsError(f"OUTLAY_METRICS_HOST, OUTLAY_METRICS_PORT: {host}:{port}: {error.strerror}") from error
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:

@@ -52,7 +52,10 @@ class Settings(BaseSettings):
         retention_days: how long snapshots and anomalies stay, in days before today or, where data is older, before the
             watermark furthest behind; 0: for ever. Never fewer than 50.
         settings_poll_s: how often to look for new settings rows where no notification comes through.
-        metrics_host, metrics_port: where ``/metrics`` answers; port 0 turns it off.
+        metrics_host, metrics_port: where ``/metrics``, ``/healthz`` and ``/readyz`` answer; port 0 turns them off.
+        live_loop_s: a worker whose event loop has not turned for this long is not alive.
+        ready_commit_age_s: a worker with work that has waited this long for a commit is not ready.
+        stall_s: how long a log may move while the consumer stands still before the worker ends, non-zero.
         chunk_records … dead_letter_ratio: see ``streams.limits.ShellLimits``.
     """
 
@@ -90,6 +93,9 @@ class Settings(BaseSettings):
 
     metrics_host: _Text = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+    live_loop_s: _Seconds = 30.0
+    ready_commit_age_s: _Seconds = 60.0
+    stall_s: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 120.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     chunk_records: Annotated[int, Field(ge=1, le=5_000)] = 5_000

@@ -14,13 +14,12 @@ from typing import Any, Final
 from drivers import topics
 from drivers.kafka import admin
 from drivers.kafka.bounds import LogBoundsReader
-from drivers.kafka.member import MemberSettings
 from drivers.kafka.murmur2 import partition_of
 from drivers.kafka.publisher import KafkaPublisher
-from drivers.metrics import PartitionCollector, served
-from drivers.postgres.connections import PostgresLimits
+from drivers.metrics import PartitionCollector
 from drivers.postgres.operator import PositionTable
 from drivers.postgres.overview import OverviewReader
+from drivers.postgres.probe import Probe
 from drivers.postgres.retention import Retention
 from drivers.postgres.settings_head import SettingsHead
 from drivers.postgres.settings_writer import SettingsTable
@@ -29,16 +28,17 @@ from drivers.postgres.store import PostgresStore
 from drivers.prices import Prices
 from drivers.settings import Settings
 from drivers.sharding import store_for
+from drivers.web import served
 from engines.core.errors import Halt, SettingsError
 from engines.cost.domain import CostDomain
 from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.rules import PROFILES, ProfileName
 from streams import retention, stopping
+from streams.chosen import health_limits, postgres_limits, shell_limits, source_settings
 from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
-from streams.feed import SourceSettings
-from streams.limits import ShellLimits
+from streams.health import Health
 from streams.readings import NAMES, Readings
 from streams.retrying import persist
 from streams.settings_home import SettingsHome
@@ -58,32 +58,6 @@ _MATTERS: Final = {"partitions": "0", "message.timestamp.type": None, "cleanup.p
 def cost_domain(profile: str, limits: FoldLimits = NO_LIMITS) -> CostDomain:
     """Return the cost domain under the rules of *profile*, with the prices of the installed package."""
     return CostDomain(Prices(), PROFILES[ProfileName(profile)], limits)
-
-
-def shell_limits(settings: Settings) -> ShellLimits:
-    """Return the shell's numbers."""
-    return ShellLimits(
-        chunk_records=settings.chunk_records,
-        pending_records=settings.pending_records,
-        pending_outbox=settings.pending_outbox,
-        cache_entities=settings.cache_entities,
-        idle_margin_s=settings.idle_margin_s,
-        reclaim_after_s=settings.session_timeout_s + 2,
-        dedup_days=settings.dedup_days,
-        dead_letters_max=settings.dead_letters_max,
-        dead_letter_ratio=settings.dead_letter_ratio,
-    )
-
-
-def postgres_limits(settings: Settings) -> PostgresLimits:
-    """Return how long anything may take in a database."""
-    return PostgresLimits(
-        idle_in_transaction_s=settings.database_idle_timeout_s,
-        lock_s=settings.database_lock_timeout_s,
-        statement_s=settings.database_statement_timeout_s,
-        call_s=settings.database_call_timeout_s,
-        connect_s=settings.database_connect_timeout_s,
-    )
 
 
 @asynccontextmanager
@@ -166,15 +140,15 @@ class Worker:
         domains = [
             cost_domain(settings.rules, FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots))
         ]
-        member = MemberSettings(session_timeout_s=settings.session_timeout_s, instance_id=settings.kafka_instance_id)
         self._topics = topics.load().topics
         self._publisher = KafkaPublisher(settings.kafka)
         self._source = FaustSource(
-            settings.kafka, [domain.topic for domain in domains], settings.group_id, SourceSettings(member=member)
+            settings.kafka, [domain.topic for domain in domains], settings.group_id, source_settings(settings)
         )
         self._halted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._clock = SystemClock()
         self._heads = [SettingsHead(url, postgres_limits(settings)) for url in settings.databases]
+        self._probes = [Probe(url, postgres_limits(settings)) for url in settings.databases]
         self._watch = SettingsWatch(self._heads, settings.settings_poll_s, self._limits, asyncio.sleep)
         self._shell = Shell(
             Deps(
@@ -206,16 +180,14 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop*, then commit, publish, leave the group. Raises Halt when it cannot go on."""
         async with AsyncExitStack() as held:
-            for close in [*(store.close for store in self._stores), *(head.close for head in self._heads)]:
+            drivers = (self._stores, self._heads, self._probes)
+            for close in (driver.close for several in drivers for driver in several):
                 held.push_async_callback(stopping.within, _CLOSE_S, close)
             held.push_async_callback(stopping.within, _CLOSE_S, self._publisher.close)
             bounds = await held.enter_async_context(log_bounds(self._settings))
             readings = Readings(self._shell, bounds.ends, self._clock)
             if self._settings.metrics_port:
-                about = {"version": version("outlay"), "rules": self._settings.rules}
-                collector = PartitionCollector(readings.read, NAMES, about | {"genai_prices": version("genai-prices")})
-                address = (self._settings.metrics_host, self._settings.metrics_port)
-                log.info("metrics on http://%s:%d/metrics", address[0], held.enter_context(served(collector, *address)))
+                self._serve(readings, held)
             held.push_async_callback(
                 stopping.ended, asyncio.ensure_future(readings.follow(_LOG_ENDS_EVERY_S, asyncio.sleep))
             )
@@ -223,6 +195,17 @@ class Worker:
                 sweeping = retention.follow(retentions(self._settings), asyncio.sleep)
                 held.push_async_callback(stopping.ended, asyncio.ensure_future(sweeping))
                 await self._work(stop)
+
+    def _serve(self, readings: Readings, held: AsyncExitStack) -> None:
+        """Answer over HTTP for as long as *held* lasts, whatever the worker still waits for."""
+        about = {"version": version("outlay"), "rules": self._settings.rules, "genai_prices": version("genai-prices")}
+        reach = [probe.reach for probe in self._probes]
+        health = Health(readings.read, self._joined, reach, health_limits(self._settings))
+        pages = {"/healthz": health.live, "/readyz": health.ready}
+        address = (self._settings.metrics_host, self._settings.metrics_port)
+        held.enter_context(served(PartitionCollector(readings.read, NAMES, about), *address, pages))
+        held.push_async_callback(stopping.ended, asyncio.ensure_future(health.follow(asyncio.sleep)))
+        log.info("metrics on http://%s:%d/metrics", *address)
 
     async def _work(self, stop: asyncio.Event) -> None:
         log.info("working in group %s", self._settings.group_id)
@@ -254,6 +237,11 @@ class Worker:
             raise SettingsError(f"the broker has no topic {', '.join(missing)}: run `outlay topics apply`")
         if unfit:
             raise SettingsError("; ".join(map(str, unfit)))
+
+    def _joined(self) -> bool:
+        """Return whether the group has given this worker its partitions, none perhaps, and it is not leaving."""
+        feed = self._source.feed
+        return feed is not None and feed.flows.offered and not feed.stopping.is_set()
 
     def _halt(self, reason: str) -> None:
         if not self._halted.done():

@@ -50,7 +50,7 @@ class FaustSource:
         self.group_id = group_id
         self.settings = settings or SourceSettings()
         self._bounds = LogBoundsReader(connection)
-        self._feed: Feed | None = None
+        self.feed: Feed | None = None  # of the run under way
         self._stopped = False
 
     async def run(self, handler: ChunkHandler) -> None:
@@ -59,7 +59,7 @@ class FaustSource:
         Raises:
             Halt: the consumer stands still though the log moves, may not read, or broke.
         """
-        feed = self._feed = Feed(handler, self._bounds, self.settings)
+        feed = self.feed = Feed(handler, self._bounds, self.settings)
         if self._stopped:
             feed.stopping.set()
         try:
@@ -71,8 +71,8 @@ class FaustSource:
     async def stop(self) -> None:
         """Make ``run`` revoke everything, leave the group and return."""
         self._stopped = True
-        if self._feed is not None:
-            self._feed.stopping.set()
+        if self.feed is not None:
+            self.feed.stopping.set()
 
     async def bounds(self, tp: TopicPartition) -> LogBounds:
         """Return log start, last stable offset and ids of *tp*. Raises Transient."""
@@ -80,13 +80,13 @@ class FaustSource:
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         """Make the next chunk of *tp* start at *offset*; chunks fetched before are not delivered any more."""
-        if self._feed is not None:
-            self._feed.flows.seek(tp, offset)
+        if self.feed is not None:
+            self.feed.flows.seek(tp, offset)
 
     def report(self, tp: TopicPartition, next_offset: int) -> None:
         """Let the group's committed offset follow within a second or so, or not at all."""
-        if self._feed is not None:
-            self._feed.report(tp, next_offset)
+        if self.feed is not None:
+            self.feed.report(tp, next_offset)
 
     async def _consume(self, feed: Feed) -> None:
         app = _App(self, feed)

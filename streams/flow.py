@@ -62,6 +62,8 @@ class Flows:
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
         self._seek_numbers = itertools.count(1)
+        self.offered = False
+        """Whether there ever was an assignment, an empty one perhaps."""
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = self._loop.create_future()
 
@@ -74,6 +76,7 @@ class Flows:
 
     def assign(self, tps: Collection[TopicPartition]) -> None:
         """Take *tps* on and let the handler claim them, without waiting for it: it may take as long as it likes."""
+        self.offered = True
         for tp in tps:
             self._flows[tp] = Flow(tp, self._loop.time())
         self._claim()

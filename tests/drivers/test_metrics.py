@@ -6,7 +6,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from drivers.metrics import Counter, Family, Names, PartitionCollector, PartitionReading, served
+from drivers.metrics import Counter, Family, Names, PartitionCollector, PartitionReading
+from drivers.web import served
 from engines.core.errors import SettingsError
 from engines.core.model import Position
 

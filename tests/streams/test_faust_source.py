@@ -173,10 +173,10 @@ async def test_a_consumer_that_stands_still_while_its_log_moves_ends_the_worker(
     await world.append(0, [b"a"])
     async with running(world, handler) as task:
         await handler.until(lambda: bool(handler.of(0)) and bool(handler.of(1)))
-        assert source._feed is not None
-        assert source._feed._member is not None
-        stuck = source._feed._member.reader._consumer
-        source._feed._member.post(stuck.pause, *stuck.assignment())  # as if its fetcher had died
+        assert source.feed is not None
+        assert source.feed._member is not None
+        stuck = source.feed._member.reader._consumer
+        source.feed._member.post(stuck.pause, *stuck.assignment())  # as if its fetcher had died
         await asyncio.sleep(1.5)
         assert not task.done()  # nothing to fetch is no standstill
         await world.append(1, [b"b"])
