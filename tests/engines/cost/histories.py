@@ -100,9 +100,10 @@ def histories(draw: st.DrawFn, *, rows: bool = True) -> list[Step]:
     usual = draw(st.sampled_from((10, 20)))
     head, closed = FIRST + quiet, FIRST - 1
     past = tuple(spent(FIRST + back, usual, user_id="u", feature_tag="f") for back in range(quiet))
-    steps: list[Step] = [Spend(past)] if quiet else []
-    for kind in draw(st.lists(st.sampled_from(KINDS if rows else KINDS[:-1]), min_size=1, max_size=12)):
-        if kind == "close" and steps and head - 1 > closed:
+    steps: list[Step] = [Learn(row) for row in draw(st.lists(_rows(closed), max_size=3))] if rows else []
+    steps += [Spend(past)] if quiet else []
+    for kind in draw(st.lists(st.sampled_from(KINDS if rows else KINDS[:-1]), min_size=4, max_size=14)):
+        if kind == "close" and head - 1 > closed:
             closed = draw(st.integers(closed + 1, head - 1))
             steps.append(Close(closed))
         elif kind == "learn":
@@ -129,18 +130,32 @@ def _records(draw: st.DrawFn, head: int) -> CostEvent:
 def _rows(draw: st.DrawFn, closed: int) -> Row:
     since = draw(st.sampled_from((None, closed + 1, closed + 2)))
     since = closed + 1 if since is None and closed >= FIRST else since  # what is closed is decided
-    who = draw(st.sampled_from((("tenant", "acme"), ("user", "u"), ("feature", "f"), ("user", "nobody"))))
-    return draw(
-        st.sampled_from(
-            (
-                budget(*who, daily=draw(st.sampled_from((1_500, 4_000, None))), monthly=20_000, since=since),
-                budget(*who, daily=2_000, warn=95, active=draw(st.booleans()), since=since),
-                rule("spike_pct", draw(st.sampled_from((120, 200))), since=since),
-                rule("profile", draw(st.sampled_from(("standard", "reference"))), since=since),
-                rule("drift_days_required", 1, since=since),
-                rule("consecutive_days", draw(st.sampled_from((1, 3))), "acme", since=since),
-                rule("feature_tags", "registered", since=since),
-                tag("f", active=draw(st.booleans()), since=since),
-            )
+    return draw(st.one_of(_budgets(since), _rules(since)))
+
+
+def _budgets(since: int | None) -> st.SearchStrategy[Row]:
+    return st.tuples(
+        st.sampled_from((("tenant", "acme"), ("tenant", "acme"), ("user", "u"), ("feature", "f"), ("user", "nobody"))),
+        st.sampled_from((None, 1_500, 2_500, 4_000)),
+        st.sampled_from((None, 10_000, 20_000, 30_000)),
+        st.sampled_from((50, 80, 95)),
+        st.sampled_from((True, True, True, False)),
+    ).map(lambda of: budget(*of[0], daily=of[1], monthly=of[2], warn=of[3], active=of[4], since=since))
+
+
+def _rules(since: int | None) -> st.SearchStrategy[Row]:
+    return st.sampled_from(
+        (
+            rule("spike_pct", 120, since=since),
+            rule("spike_pct", 200, since=since),
+            rule("profile", "standard", since=since),
+            rule("profile", "reference", since=since),
+            rule("drift_days_required", 1, since=since),
+            rule("budget_high_pct", 99, since=since),
+            rule("consecutive_days", 1, "acme", since=since),
+            rule("consecutive_days", 3, "acme", since=since),
+            rule("feature_tags", "registered", since=since),
+            tag("f", active=True, since=since),
+            tag("f", active=False, since=since),
         )
     )

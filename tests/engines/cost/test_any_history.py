@@ -14,7 +14,7 @@ from engines.cost.totals import RETRY_ONE, UNPRICED_ONE, Total, is_active, of_re
 from tests.engines.cost.histories import FIRST, Close, Learn, Spend, Step, day_of, events_of, histories, take, together
 from tests.engines.cost.spending import TENANT, Line, Spending
 
-MANY = settings(max_examples=40, deadline=None, derandomize=True)
+MANY = settings(max_examples=30, deadline=None, derandomize=True)
 ANY_PROFILE = st.sampled_from(list(PROFILES.values()))
 
 
