@@ -1,14 +1,16 @@
 """Which days a close visits, whom, and what stands on the days that are still open."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from engines.core.model import Search
+from engines.core.model import Chunk, Context, Effects, Search
+from engines.core.ports import Pages
 from streams.limits import ShellLimits
 from streams.standing import standing
-from tests.streams.desk import Desk, entry
-from tests.streams.tally import LEDGER, START, Tally
+from tests.streams.desk import TP, Desk, die, entry
+from tests.streams.tally import LEDGER, START, TOLD, Tally
 
 TENANTS = ["acme", "globex", "initech", "umbrella"]
 
@@ -69,6 +71,48 @@ async def test_every_tenant_with_any_state_is_visited_in_order(slice_tenants: in
     desk.append(entry("new", 0.6, tenant="aaa"), entry("x", 2.5))
     await closed(desk, chunk)
     assert told_days(desk) == [(tenant, 0) for tenant in ["aaa", *TENANTS]]
+
+
+class DiesAt(Tally):
+    """Its process dies when a tenant's day is closed for the first time."""
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant: str | None = tenant
+
+    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+        if self._tenant in tenants:
+            self._tenant = None
+            raise asyncio.CancelledError
+        return super().close(pages, day, tenants, context)
+
+
+async def test_a_close_that_a_death_cut_short_goes_on_behind_the_last_tenant_done_before_anything_else() -> None:
+    limits = ShellLimits(close_slice_tenants=1, commit_every_s=0, backoff_s=0.001)
+    desk = Desk([entry("a", 0.5, tenant=tenant) for tenant in TENANTS], limits=limits, domain=DiesAt("initech"))
+    owner = await desk.owner()
+    await desk.feed(owner)
+    desk.append(entry("x", 2.5))
+    with pytest.raises(asyncio.CancelledError):
+        await owner.take(Chunk(*TP, 4, 5, desk.log.log(TP).read(4, 1, 1 << 20)[0], 0))
+    assert owner.claim is not None
+    await owner.claim.committer.flushed()
+    await owner.claim.outbox.drained()
+    await die(owner)
+    assert (desk.position.closing_day, desk.position.closing_cursor) == (START, "globex")
+    desk.set("*", seen=False)
+    successor = await desk.owner()
+    await desk.feed(successor)
+    await successor.release()
+    published = [(tenant, seq) for tenant, _, _, seq in desk.told("close")]
+    assert [*dict.fromkeys(published)] == [  # what was not acknowledged in time is published again
+        ("acme", 0),
+        ("globex", 0),
+        ("initech", 1),
+        ("umbrella", 1),
+    ]
+    told = [(line["what"], line["tenant"]) for line in desk.published(TOLD)]
+    assert told.index(("close", "umbrella")) < told.index(("again", "acme")), "what is half closed is not open"
+    assert desk.position.closing_day is None
 
 
 @pytest.mark.parametrize("slice_tenants", [1, 64])

@@ -114,7 +114,9 @@ def test_whatever_the_chunks_and_the_memory_each_record_comes_to_the_same_end(
         limits = ShellLimits(closed_ids_max=ids_max, dedup_days=dedup_days, close_slice_tenants=1)
         desk = Desk(raws(log), limits=limits)
         owner = await desk.owner()
+        claim = owner.claim
         await desk.feed(owner, lambda: chunk)
+        assert owner.claim is claim, "nothing had to be done again"
         await owner.release()
         return desk
 
@@ -224,10 +226,12 @@ async def test_a_day_with_identities_that_are_not_committed_yet_is_not_dropped()
     desk = Desk([entry("x", 9.5)], limits=limits)
     owner = await desk.owner()
     await desk.feed(owner, end_of_log_ms=None)
+    claim = owner.claim
+    assert claim is not None
     for _ in range(3):
         desk.append(entry("a", 1.5))
         await desk.feed(owner, end_of_log_ms=None, flush=False)
-    assert owner.claim is not None
-    assert owner.claim.state.dirty, "the copies came while the first one was not committed"
+    assert owner.claim is claim, "nothing had to be done again"
+    assert claim.state.dirty, "the copies came while the first one was not committed"
     await owner.release()
     assert (desk.position.counts["accepted"], desk.position.counts["duplicates"]) == (2, 2)

@@ -182,13 +182,14 @@ async def test_what_a_close_knew_is_what_it_knew_then_not_when_it_is_committed()
     claim, sealed = owner.claim, owner.claim.state.sealed
     assert sealed.closed_through != claim.state.folded.closed_through, "the close is not committed yet"
     desk.set("*")
-    await owner.take(Chunk(*TP, 4, 4, (), None))
-    assert claim.state.settings_known == 1, "known by now, and not when the day was closed"
+    desk.append(entry("y", 3.5))
+    await owner.take(Chunk(*TP, 4, 5, desk.log.log(TP).read(4, 1, 1 << 20)[0], None))
+    assert claim.state.settings_known == 1, "known when the second day closed, and not when the first one did"
     with pytest.raises(ClaimOver):
         await claim.committer.flushed()
     await desk.feed(owner)
     await owner.release()
-    assert closes(desk) == [(tenant, 0, 1) for tenant, _ in AGAIN]
+    assert closes(desk) == [*((tenant, 0, 1) for tenant, _ in AGAIN), ("acme", 2, 1)]
 
 
 async def test_judging_again_that_fails_halts_the_worker_and_blames_no_record() -> None:
