@@ -62,6 +62,7 @@ def surges(features: Features) -> bool:
 @example((20, 0, 40, 1), (10, 0, 10, 1), None)  # both doubled
 @example((1, 0, 1, 1), (1, 0, 1, 1), Features({"a": 61, "b": 39}, {"a": 51, "b": 49}))
 @example((1, 0, 1, 1), (1, 0, 1, 1), Features({"a": 61, "b": 39}, {"a": 50, "b": 50}))
+@example((1, 0, 1, 1), (1, 0, 1, 1), Features({"a": 60, "b": 40}, {"a": 50, "b": 50}))
 @example((1, 0, 1, 1), (1, 0, 1, 1), Features({"a": 61}, {}))
 @example((1, 0, 1, 1), (1, 0, 1, 1), Features({"b": 1, "a": 1}, {}))
 def test_causes_are_those_of_the_contract_in_fractions(
