@@ -189,3 +189,10 @@ def test_what_was_told_of_one_tenant_tells_nothing_of_another() -> None:
     told = spending.fold(spent(DAY, 300), spent(DAY, 300, "other"))
     assert [line["tenant_id"] for line in told] == [TENANT, "other"]
     assert {line["tenant_id"] for line in spending.close(DAY)} == {TENANT, "other"}
+
+
+def test_a_fact_is_seen_when_the_newest_record_of_its_day_occurred() -> None:
+    spending = with_history(STANDARD)
+    spending.fold(spent(DAY, 1, hour=20))
+    spending.fold(spent(DAY, 300, hour=7))
+    assert [fact["observed_at"] for fact in spending.facts] == ["2026-03-18T20:00:00Z"]

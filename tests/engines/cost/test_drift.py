@@ -138,3 +138,12 @@ def test_old_days_are_forgotten_and_those_that_may_be_asked_for_are_not() -> Non
     spending.close(DAY + 70)
     kept = spending.ledger()
     assert min(kept.days) == min(kept.days.keys() & {*range(DAY - 10, DAY)}) == DAY - 10
+
+
+def test_a_record_of_yesterday_counts_for_the_week_of_today() -> None:
+    spending = Spending(REFERENCE, rule("drift_days_required", 1))
+    spending.fold(*(spent(DAY - back, 100) for back in range(36, 1, -1)))
+    spending.close(DAY - 2)
+    assert spending.fold(spent(DAY - 1, 100), spent(DAY, 200)) == []
+    [told] = of_kind(spending.fold(spent(DAY - 1, 80)), DRIFT)
+    assert (told["window_start"][8:10], told["current_nanousd"]) == ("18", 880 * USD // 7)
