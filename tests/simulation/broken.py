@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.memory.store import MemoryStore
-from engines.core.model import Batch, LogBounds, OutboxRow, Position, TopicPartition
+from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, Position, TopicPartition
 
 
 class Unfenced(MemoryStore):
@@ -48,3 +48,19 @@ class OutboxShort(MemoryStore):
     async def load_outbox(self, tp: TopicPartition, after_seq: int, limit: int) -> list[OutboxRow]:
         """Return all but the last."""
         return (await super().load_outbox(tp, after_seq, limit))[:-1]
+
+
+class ClosedIdsLost(MemoryStore):
+    """Forgets which records of a closed day it has seen."""
+
+    async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
+        """Return the identities of open days only: who asks for a single day asks for a closed one."""
+        return await super().load_ids(tp, first_day, last_day) if last_day is None else []
+
+
+class SettingsUnheld(MemoryStore):
+    """Lets a day close that was judged without the newest settings row."""
+
+    async def commit(self, batch: Batch) -> bool:
+        """Apply *batch* whatever it knew."""
+        return await super().commit(replace(batch, settings_seq=None))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 from engines.core import model
 from engines.core.model import Position, TopicPartition
-from engines.core.tables import ANOMALIES, SNAPSHOTS
+from engines.core.tables import SNAPSHOTS
 from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates
-from tests.oracle import Line, LogRecord, Outcome, Record, comparable, decode, evaluate, publications
+from tests.oracle import Line, LogRecord, Outcome, Record, Setting, decode, evaluate, revisions
+from tests.oracle.walk import Judged, Walk
+from tests.simulation.differences import SHOWN, differ
+from tests.simulation.told import lines
+from tests.simulation.told import problems as told_problems
 from tests.simulation.world import World
 
-SHOWN = 3
 POISON = b"poison"
-_LINE = [column.name for column in ANOMALIES.columns].index("line")
 
 
 def problems(world: World, poison: Collection[str] = ()) -> list[str]:
@@ -32,24 +31,41 @@ def problems(world: World, poison: Collection[str] = ()) -> list[str]:
     positions = {tp: position for tp in world.broker.partitions if (position := world.position(tp)) is not None}
     log = _log(world, poison)
     closed = {tp.partition: p.closed_through for tp, p in positions.items() if p.closed_through is not None}
-    partitions = len(world.broker.partitions)
-    outcome = evaluate(log, partitions=partitions, closed_through=closed, append_forwarded=False)
-    told = publications(log, partitions=partitions, closed_through=closed, append_forwarded=False)
-    facts = list(_lines(world, FACTS_TOPIC))
+    read: dict[str, Any] = {
+        "partitions": len(world.broker.partitions),
+        "closed_through": closed,
+        "append_forwarded": False,
+        "dedup_days": world.plan.limits.dedup_days,
+    }
+    settings: list[Setting] = world.operator.rows
+    if world.operator.late:
+        settings = world.operator.known(_accepted(world, log))
+    outcome = evaluate(log, **read, settings=settings)
+    told = revisions(log, **read, settings=settings)
     return [
         *_counts(positions, outcome),
         *_ends(positions, outcome),
         *_released(positions),
-        *_differ("snapshots", outcome.snapshots, _snapshots(world, positions)),
-        *_differ("anomalies", outcome.anomalies, _anomalies(world)),
-        *_contents(facts),
-        *_differ("facts published", (each.fact for each in told), facts, repeated=True),
-        *_differ("newest facts", outcome.facts, _newest(facts)),
-        *_differ("dead letters", outcome.dead, _dead(world), repeated=True),
-        *_differ("late records", outcome.late, _lines(world, fates.LATE_RECORDS), repeated=True),
+        *differ("snapshots", outcome.snapshots, _snapshots(world, positions)),
+        *told_problems(world, outcome, told),
+        *differ("dead letters", outcome.dead, _dead(world), repeated=True),
+        *differ("late records", outcome.late, lines(world, fates.LATE_RECORDS), repeated=True),
         *_forwarded(world, outcome),
-        *_sequences(positions, outcome, [each.partition for each in told]),
+        *_sequences(world, positions, outcome, [one.partition for one in told if one.fact is not None]),
     ]
+
+
+def _accepted(world: World, log: list[LogRecord]) -> dict[int, list[int]]:
+    """Return the offsets of the records that count: no setting decides about them."""
+    partitions, dedup_days = len(world.broker.partitions), world.plan.limits.dedup_days
+    return {
+        at: [
+            step.offset
+            for step in Walk(at, partitions, dedup_days=dedup_days).steps([one for one in log if one.partition == at])
+            if isinstance(step, Judged) and step.counted is not None
+        ]
+        for at in range(partitions)
+    }
 
 
 def _log(world: World, poison: Collection[str]) -> list[LogRecord]:
@@ -104,45 +120,12 @@ def _snapshots(world: World, positions: dict[TopicPartition, Position]) -> Itera
             yield snapshot_line(cast("SnapshotValues", values), positions[tp].closed_through)
 
 
-def _anomalies(world: World) -> Iterator[Line]:
-    rows = [json.loads(cast("str", values[_LINE])) for database in world.databases for values in _rows(database.tables)]
-    return _newest(rows)
-
-
-def _rows(tables: Any) -> Iterable[tuple[object, ...]]:
-    return cast("Iterable[tuple[object, ...]]", tables.rows(ANOMALIES.name).values())
-
-
-def _newest(lines: Iterable[Line]) -> Iterator[Line]:
-    newest: dict[str, Line] = {}
-    for line in lines:
-        held = newest.get(line["anomaly_id"])
-        if held is None or held["revision"] < line["revision"]:
-            newest[line["anomaly_id"]] = line
-    yield from newest.values()
-
-
-def _lines(world: World, topic: str) -> Iterator[Line]:
-    """Return what was ever published to *topic*, in order, repeats included."""
-    for partition in range(world.broker.log.partitions(topic)):
-        for record in world.broker.log.log(TopicPartition(topic, partition)).records:
-            yield json.loads(record.value or b"null")
-
-
 def _dead(world: World) -> Iterator[Line]:
     """Of a reason only its first word is promised, and only that of `future`."""
-    for line in _lines(world, fates.DEAD_LETTERS):
+    for line in lines(world, fates.DEAD_LETTERS):
         if "poison" in line["reason"]:
             line["value_base64"] = base64.b64encode(POISON).decode()
         yield line | {"reason": "future" if line["reason"].startswith("future") else line["reason"]}
-
-
-def _contents(facts: Iterable[Line]) -> Iterator[str]:
-    contents: dict[tuple[str, int], Line] = {}
-    for fact in facts:
-        first = contents.setdefault((fact["anomaly_id"], fact["revision"]), fact)
-        if first != fact:
-            yield f"two contents of one revision: {first} and {fact}"
 
 
 def _forwarded(world: World, outcome: Outcome) -> Iterator[str]:
@@ -160,29 +143,14 @@ def _forwarded(world: World, outcome: Outcome) -> Iterator[str]:
         yield f"forwarded: only here {sorted(found - due)[:SHOWN]}, only in the oracle {sorted(due - found)[:SHOWN]}"
 
 
-def _sequences(positions: dict[TopicPartition, Position], outcome: Outcome, told: list[int]) -> Iterator[str]:
+def _sequences(
+    world: World, positions: dict[TopicPartition, Position], outcome: Outcome, told: list[int]
+) -> Iterator[str]:
     """Each message is committed exactly once, however often it is published."""
     for tp, position in positions.items():
         own = [judged for judged in outcome.fates if judged.partition == tp.partition]
         due = sum(judged.fate in ("dead", "forwarded") or judged.late_reason is not None for judged in own)
-        due += told.count(tp.partition)
+        sent = position.counts.get(f"{fates.SENT}{FACTS_TOPIC}", 0)
+        due += sent if world.operator.late else told.count(tp.partition)
         if position.outbox_seq != due:
             yield f"{tp}: {position.outbox_seq} messages committed, the oracle has {due}"
-
-
-def _differ(what: str, wanted: Iterable[Line], found: Iterable[Line], *, repeated: bool = False) -> Iterator[str]:
-    """Compare as bags, or as sets when what is found may be *repeated*."""
-    here, there = [_frozen(comparable(line)) for line in found], [_frozen(comparable(line)) for line in wanted]
-    if repeated:
-        here, there = list(dict.fromkeys(here)), list(dict.fromkeys(there))
-    only_here, only_there = Counter(here) - Counter(there), Counter(there) - Counter(here)
-    if only_here or only_there:
-        yield (
-            f"{what}: {only_here.total()} only here, {only_there.total()} only in the oracle\n"
-            + "".join(f"    here   {line}\n" for line in list(only_here)[:SHOWN])
-            + "".join(f"    oracle {line}\n" for line in list(only_there)[:SHOWN])
-        ).rstrip()
-
-
-def _frozen(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=lambda each: float(each) if isinstance(each, Decimal) else each)

@@ -15,19 +15,38 @@ BACKUP_SHARE = 0.2
 
 
 class Database:
-    """One database and its backups; implements the port ``Store`` for whoever calls from whatever node."""
+    """One database and its backups; implements the port ``Store`` for whoever calls from whatever node.
 
-    def __init__(self, name: str, tables: MemoryStore, weather: Weather) -> None:
+    Args:
+        closing: called just before a close is committed.
+    """
+
+    def __init__(self, name: str, tables: MemoryStore, weather: Weather, closing: Callable[[], None]) -> None:
         self.tables = tables
         self.service = Service(name)
         self._weather = weather
+        self._closing = closing
         self._backups: list[Snapshot] = [tables.snapshot()]
 
     def roll_back(self) -> None:
-        """Restore a backup, as of one of the last commits or of the beginning; every connection breaks."""
+        """Restore a backup, as of one of the last commits or of the beginning; every connection breaks.
+
+        Settings rows appended since are appended again at once: whoever set them is there to see it.
+        """
         del self._backups[self._weather.random.randint(1, len(self._backups)) :]  # what came later never was
+        settings = self.tables.settings
         self.tables.restore(self._backups[-1])
+        kept = len(self.tables.settings)
+        self.tables.append_settings(row[1:] for row in settings[kept:])
         self.service.disconnect()
+
+    async def newest_setting(self) -> int:
+        """Return the sequence number of the newest settings row, 0 when there is none. Raises Transient."""
+
+        async def act() -> int:
+            return len(self.tables.settings)
+
+        return await self._call("newest setting", act)
 
     async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
         """See ``Store.claim``."""
@@ -71,6 +90,8 @@ class Database:
         """See ``Store.commit``."""
 
         async def act() -> bool:
+            if batch.settings_seq is not None:
+                self._closing()
             done = await self.tables.commit(batch)
             if done and self._weather.random.random() < BACKUP_SHARE:
                 self._backups = [*self._backups, self.tables.snapshot()][-BACKUPS_MAX:]

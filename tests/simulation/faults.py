@@ -48,6 +48,8 @@ class Plan:
         chunk_max: records per fetch, at most.
         limits: the shell's, small enough to be reached.
         events: size of the stream, about. live: appended at its own pace, or as fast as it goes.
+        rich: a stream on which every rule has something to say. crowd: more users on a day than one part holds.
+        settings: whether rows are appended while workers run. settings_poll_s: how soon they look, at the latest.
         foreign: whether some records lie on another partition than their tenant's.
         gaps: share of records before which offsets are missing.
         faults: in order.
@@ -61,6 +63,10 @@ class Plan:
     limits: ShellLimits
     events: int
     live: bool
+    rich: bool
+    crowd: bool
+    settings: bool
+    settings_poll_s: float
     foreign: bool
     gaps: float
     faults: tuple[Fault, ...]
@@ -95,6 +101,10 @@ def draw(seed: int) -> Plan:
         limits=_limits(rng),
         events=rng.choice((10, 30, 60, 120)),
         live=rng.random() < 0.8,
+        rich=rng.random() < 0.6,
+        crowd=rng.random() < 0.1,
+        settings=rng.random() < 0.6,
+        settings_poll_s=rng.choice((1.0, 5.0, 5.0)),
         foreign=rng.random() < 0.6,
         gaps=rng.choice((0.0, 0.05, 0.3)),
         faults=_faults(rng),
@@ -108,6 +118,8 @@ def _limits(rng: random.Random) -> ShellLimits:
         pending_records=rng.choice((1, 5, 50, 40_000)),
         pending_outbox=rng.choice((1, 5, 20_000)),
         cache_entities=rng.choice((0, 5, 30, 100_000)),
+        dedup_days=rng.choice((35, 35, 35, 3)),
+        closed_ids_max=rng.choice((0, 3, 30, 8_000_000)),
         close_slice_tenants=rng.choice((1, 2, 64)),
         projection_rows=rng.choice((10, 100, 4_000)),
         projection_every_s=rng.choice((0.05, 1.0, 5.0)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from tests.simulation.faults import Plan
 
@@ -27,13 +28,23 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
                 skipped = sum(fault.after for fault in plan.faults[at : at + size])
                 rest[at] = replace(rest[at], after=rest[at].after + skipped)
             yield replace(plan, faults=tuple(rest))
+    yield from _plainer(plan)
+
+
+def _plainer(plan: Plan) -> Iterator[Plan]:
     if plan.workers > 1:
         yield replace(plan, workers=plan.workers - 1)
     if plan.databases > 1:
         yield replace(plan, databases=1)
     if plan.partitions > 1:
         yield replace(plan, partitions=plan.partitions - 1)
-    if plan.foreign:
-        yield replace(plan, foreign=False)
     if plan.gaps:
         yield replace(plan, gaps=0.0)
+    for name in ("crowd", "settings", "foreign"):
+        if getattr(plan, name):
+            yield _without(plan, name)
+
+
+def _without(plan: Plan, name: str) -> Plan:
+    changes: dict[str, Any] = {name: False}
+    return replace(plan, **changes)

@@ -5,34 +5,33 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
-from engines.core.model import Context, Effects, TopicPartition
-from engines.core.ports import Domain, Event, Pages
+from engines.core.model import TopicPartition
+from engines.core.ports import Domain
 from engines.cost.anomalies import FACTS_TOPIC
-from engines.cost.domain import TOPIC, CostDomain
-from engines.cost.event import CostEvent
-from engines.cost.prices import UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
-from engines.cost.rules import STANDARD
+from engines.cost.domain import TOPIC
 from streams import fates
 from streams.deps import Deps
+from streams.settings_watch import SettingsWatch
 from streams.shell import Shell
-from tests.generated import Shape
-from tests.oracle import LogRecord, Record, decode, placed
 from tests.simulation.check import problems
 from tests.simulation.faults import Kind, Plan
+from tests.simulation.feeds import Feed, feed_of
 from tests.simulation.group import SimSource
 from tests.simulation.loop import SimLoop, SimulationError
+from tests.simulation.operator import SimHead
+from tests.simulation.rules import SimDomain
 from tests.simulation.world import World
-from tests.strategies import make_stream
 
 STORM_S = 120.0
-DAYS_AFTER = 3
+DAYS_AFTER = 40
+"""In the end the clock goes on until every month is closed: then what stands is what was told."""
 LATE_S = 75.0
 """What is on its way or stands still when the calm comes has arrived and goes on after this."""
 START_MS = {True: 1_600_000_000_000, False: 1_800_000_000_000}
@@ -50,21 +49,14 @@ class Result:
     events: int
 
 
-class _NoPrices:
-    """Knows no model: a record without a cost stays unpriced."""
-
-    version = "none"
-
-    def price_of(self, event: CostEvent) -> int | Unpriced:
-        """Return the reason, by the provider's name."""
-        return UNKNOWN_PROVIDER if (event.provider or "").startswith("no-such") else UNKNOWN_MODEL
-
-
 class Worker:
     """The shell and its source, as the composition root joins them."""
 
     def __init__(self, domain: Domain, world: World, source: SimSource) -> None:
+        plan = world.plan
         self._source = source
+        heads = [SimHead(database, world) for database in world.databases]
+        self._watch = SettingsWatch(heads, plan.settings_poll_s, plan.limits, asyncio.sleep)
         self._shell = Shell(
             Deps(
                 domains={TOPIC: domain},
@@ -73,34 +65,25 @@ class Worker:
                 source=source,
                 clock=world.wall,
                 partition_of=partition_of,
-                limits=world.plan.limits,
+                limits=plan.limits,
                 sleep=asyncio.sleep,
+                settings_known=self._watch.known,
                 halt=lambda reason: world.halts.append(f"{source.node}: {reason}"),
             )
         )
 
     async def run(self) -> None:
         """Work until ``stop``."""
-        await self._source.run(self._shell)
+        watching = asyncio.ensure_future(self._watch.follow())
+        try:
+            await self._source.run(self._shell)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def stop(self) -> None:
         """Leave in good order."""
         await self._source.stop()
-
-
-class _Poisoned(CostDomain):
-    """The rules with a bug: folding a record whose id is *poison* fails, after pages have been changed."""
-
-    def __init__(self, poison: Collection[str]) -> None:
-        super().__init__(_NoPrices(), STANDARD)
-        self._poison = frozenset(poison)
-
-    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
-        """Fold *events*, and fail when one of them is poison."""
-        effects = super().fold(pages, events, context)
-        if any(event.id in self._poison for of_tenant in events.values() for event in of_tenant):
-            raise ValueError("poison")
-        return effects
 
 
 def simulate(
@@ -120,50 +103,34 @@ def simulate(
     """
     random.seed(plan.seed)  # retries draw their jitter from the common source
     loop = SimLoop(plan.seed, trace=trace)
-    shape = Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
-    if poisoned:  # which of several copies is folded would decide what is dead
-        shape = replace(shape, conflicts=False, late=False, bad=False, foreign=False, append="live")
-    stream = placed(make_stream(plan.seed, shape), plan.partitions)
-    poison = _poisonable(stream)[::7] if poisoned else []
-    domain = _Poisoned(poison)
+    feed = feed_of(plan, poisoned=poisoned)
     topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
     world = World(
         plan,
         loop,
         topics,
-        START_MS[plan.live or poisoned],
-        partial(Worker, domain),
+        START_MS[feed.live],
+        partial(Worker, SimDomain(feed.poison)),
         tables,
         tell or (lambda _line: None),
     )
     found: list[str] = []
     try:
-        loop.run(_main(world, stream))
-        found = problems(world, poison)
+        loop.run(_main(world, feed))
+        found = problems(world, feed.poison)
     except SimulationError as error:
         found = [f"{type(error).__name__}: {error}"]
     finally:
         found += [*world.group.failures, *world.halts]
         loop.tear_down()
     found += loop.failures
-    return Result(plan, found, world.weather.struck, loop.steps, len(stream))
+    return Result(plan, found, world.weather.struck, loop.steps, len(feed.log))
 
 
-def _poisonable(stream: list[LogRecord]) -> list[str]:
-    """Return the ids that only one record bears, and that not as the last one of its partition.
-
-    That a record cannot be folded shows only when the silence before it has been passed; the record after it makes
-    up for that, if there is one.
-    """
-    records = {at: decode(entry.value, entry.headers) for at, entry in enumerate(stream)}
-    last = {entry.partition: at for at, entry in enumerate(stream)}.values()
-    counts = Counter(record.id for record in records.values() if isinstance(record, Record))
-    return [r.id for at, r in records.items() if isinstance(r, Record) and counts[r.id] == 1 and at not in last]
-
-
-async def _main(world: World, stream: list[LogRecord]) -> None:
+async def _main(world: World, feed: Feed) -> None:
+    world.operator.begin(feed.rows)
     world.open()
-    await _produce(world, stream)
+    await _produce(world, feed)
     with suppress(TimeoutError):
         await asyncio.wait_for(world.weather.spent.wait(), STORM_S)
     world.tell("calm")
@@ -177,10 +144,11 @@ async def _main(world: World, stream: list[LogRecord]) -> None:
     await world.close()
 
 
-async def _produce(world: World, stream: list[LogRecord]) -> None:
-    """Append *stream*; live, at the times it names, the clock put forward in between."""
+async def _produce(world: World, feed: Feed) -> None:
+    """Append the stream; live, at the times it names, the clock put forward in between."""
     rng = random.Random(f"producer {world.plan.seed}")
-    for entry in stream:
+    for number, entry in enumerate(feed.log):
+        world.operator.reached(number)
         await asyncio.sleep(rng.choice((0.0, 0.0, 0.0, 0.01, 0.5)))
         if entry.append_us is not None:
             at_ms = entry.append_us // 1000
@@ -197,7 +165,8 @@ async def _produce(world: World, stream: list[LogRecord]) -> None:
     for tp in world.broker.partitions:
         if rng.random() < world.plan.gaps:
             world.broker.log.skip(tp, 1)
-    world.tell(f"{len(stream)} records produced")
+    world.operator.reached(None)
+    world.tell(f"{len(feed.log)} records produced")
 
 
 def _undone(world: World) -> str:
@@ -213,12 +182,14 @@ def _undone(world: World) -> str:
             return f"{tp} is not projected: {position}"
         if position.closing_day is not None:
             return f"{tp} has a close under way: {position}"
+        if position.settings_seq != len(tables.settings):
+            return f"{tp} is not judged by all settings: {position}"
     return ""
 
 
 def _unclosed(world: World, seen_ms: int) -> str:
     """Return which partition has not closed what the silence up to *seen_ms* closes."""
-    domain = CostDomain(_NoPrices(), STANDARD)
+    domain = SimDomain()
     margin_ms = int(world.plan.limits.idle_margin_s * 1000)
     for tp in world.broker.partitions:
         position = world.position(tp)

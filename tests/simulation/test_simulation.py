@@ -52,7 +52,14 @@ def test_a_record_that_cannot_be_folded_is_a_dead_letter_and_nothing_else_change
 
 @pytest.mark.parametrize(
     "tables",
-    [broken.Unfenced, broken.PositionApart, broken.OutboxLost, broken.OutboxShort],
+    [
+        broken.Unfenced,
+        broken.PositionApart,
+        broken.OutboxLost,
+        broken.OutboxShort,
+        broken.ClosedIdsLost,
+        broken.SettingsUnheld,
+    ],
     ids=lambda each: each.__name__,
 )
 def test_a_planted_bug_is_found(tables: type[MemoryStore]) -> None:
@@ -63,7 +70,8 @@ def test_a_failing_plan_is_cut_down_to_what_matters() -> None:
     plan = next(plan for plan in map(draw, range(500)) if len(plan.faults) > 5 and Kind.CRASH in _kinds(plan.faults))
     small = minimised(plan, lambda each: Kind.CRASH in _kinds(each.faults))
     assert _kinds(small.faults) == [Kind.CRASH]
-    assert (small.workers, small.partitions, small.databases, small.foreign, small.gaps) == (1, 1, 1, False, 0.0)
+    assert (small.workers, small.partitions, small.databases, small.gaps) == (1, 1, 1, 0.0)
+    assert (small.foreign, small.crowd, small.settings) == (False, False, False)
 
 
 def _kinds(faults: tuple[Fault, ...]) -> list[Kind]:

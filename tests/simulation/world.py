@@ -16,6 +16,7 @@ from tests.simulation.database import Database
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.group import Group, SimSource
 from tests.simulation.loop import SimLoop, SimulationError
+from tests.simulation.operator import Operator
 from tests.simulation.tasks import WORLD
 from tests.simulation.weather import Weather
 
@@ -62,8 +63,11 @@ class World:
         self.wall = Wall(start_ms)
         self.weather = Weather(plan, loop, tell)
         self.broker = Broker("costs", topics, self.weather, self.wall)
-        self.databases = [Database(f"database {n}", tables(), self.weather) for n in range(plan.databases)]
+        self.databases = [
+            Database(f"database {n}", tables(), self.weather, self._closing) for n in range(plan.databases)
+        ]
         self.group = Group(self.broker, self.weather)
+        self.operator = Operator(self)
         self.halts: list[str] = []
         self._build = build
         self._workers: dict[str, Worker] = {}
@@ -90,6 +94,9 @@ class World:
     def position(self, tp: TopicPartition) -> Position | None:
         """Return the committed position of *tp*."""
         return self.store_for(tp).tables.positions.get(tp)
+
+    def _closing(self) -> None:
+        self.operator.closing()
 
     def open(self) -> None:
         """Start the coordinator and the workers."""

@@ -1,0 +1,99 @@
+"""What is fed to a simulated world: a generated stream, placed, and the settings rows that are appended on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from random import Random
+
+from engines.cost.packing import USERS_PER_PART
+from tests.generated import Event, Shape
+from tests.oracle import LogRecord, Record, Setting, decode, placed
+from tests.simulation.faults import Plan
+from tests.strategies import make_rich_stream, make_stream
+
+USD = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A placed stream in the order of its append.
+
+    Attributes:
+        rows: (row, index of the record before which it is appended; 0: before anything runs), in order.
+        poison: ids of records that cannot be folded.
+        live: whether its records say when they are appended.
+    """
+
+    log: list[LogRecord]
+    rows: list[tuple[Setting, int]]
+    poison: list[str]
+    live: bool
+
+
+def feed_of(plan: Plan, *, poisoned: bool) -> Feed:
+    """Return what *plan* feeds; *poisoned*: with records that cannot be folded."""
+    live = plan.live or poisoned
+    if plan.rich and not poisoned:
+        log, rows = _rich(plan)
+    else:
+        log, rows = make_stream(plan.seed, _shape(plan, poisoned=poisoned)), []
+    if plan.crowd and not poisoned:
+        log = _crowded(log, plan)
+        rows = [(row, at and min(at, len(log))) for row, at in rows]
+    stream = placed(log, plan.partitions)
+    return Feed(stream, rows, _poisonable(stream)[::7] if poisoned else [], live)
+
+
+def _shape(plan: Plan, *, poisoned: bool) -> Shape:
+    shape = Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
+    if poisoned:  # which of several copies is folded would decide what is dead
+        shape = replace(shape, conflicts=False, late=False, bad=False, foreign=False, append="live")
+    return shape
+
+
+def _rich(plan: Plan) -> tuple[list[LogRecord], list[tuple[Setting, int]]]:
+    """Return a stretch of a rich stream: whole ones take long, and faults find what they find in some weeks."""
+    rich, random = make_rich_stream(plan.seed, "live" if plan.live else "none"), Random(f"feed {plan.seed}")
+    first = random.randint(0, max(0, len(rich.log) - plan.events)) if random.random() < 0.5 else 0
+    log = rich.log[first : first + plan.events]
+    if plan.foreign:
+        log = [replace(entry, key=b"elsewhere") if random.random() < 0.1 else entry for entry in log]
+    rows = [(row, 0 if at is None else min(max(0, at - first), len(log))) for row, at in rich.rows]
+    return log, rows if plan.settings else [(row, at) for row, at in rows if at == 0]
+
+
+def _crowded(log: list[LogRecord], plan: Plan) -> list[LogRecord]:
+    """Put in more users on one day of a tenant than one part of a page holds, and some of them again."""
+    random = Random(f"crowd {plan.seed}")
+    places = [(at, found) for at, entry in enumerate(log) if isinstance(found := decode(entry.value, ()), Record)]
+    if not places:
+        return log
+    at, record = random.choice(places)
+    users = [f"c{number}" for number in range(USERS_PER_PART + random.randint(1, USERS_PER_PART))]
+    crowd = [_of_user(log[at], record, user, "") for user in users]
+    later = random.randint(at, len(log))
+    again = [_of_user(log[at], record, user, "+") for user in random.sample(users, 5)]
+    if later < len(log):
+        again = [replace(entry, append_us=log[later].append_us) for entry in again]
+    elif log[-1].append_us is not None:
+        again = [replace(entry, append_us=log[-1].append_us) for entry in again]
+    return [*log[:at], *crowd, *log[at:later], *again, *log[later:]]
+
+
+def _of_user(beside: LogRecord, record: Record, user_id: str, mark: str) -> LogRecord:
+    event = Event(record.tenant_id, user_id, None, "no-such-model-a", record.occurred_us, USD, id=f"{user_id}{mark}")
+    event.more = {"input_tokens": 1, "output_tokens": 1}
+    return replace(event.written(0), key=beside.key, append_us=beside.append_us)
+
+
+def _poisonable(stream: list[LogRecord]) -> list[str]:
+    """Return the ids that only one record bears, and that not as the last one of its partition.
+
+    That a record cannot be folded shows only when the silence before it has been passed; the record after it makes
+    up for that, if there is one.
+    """
+    records = {at: decode(entry.value, entry.headers) for at, entry in enumerate(stream)}
+    last = {entry.partition: at for at, entry in enumerate(stream)}.values()
+    counts = Counter(record.id for record in records.values() if isinstance(record, Record))
+    return [r.id for at, r in records.items() if isinstance(r, Record) and counts[r.id] == 1 and at not in last]

@@ -1,0 +1,59 @@
+"""The rules under simulation: those of costs, which note what was known of the settings, and may be made to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from engines.core.model import Context, Effects, SettingRow
+from engines.core.ports import Event, Pages
+from engines.cost.domain import CostDomain
+from engines.cost.event import CostEvent
+from engines.cost.prices import UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
+from engines.cost.rules import STANDARD
+from engines.cost.settings import CostSettings
+
+FOLDED_KNOWING = "folded knowing."
+"""Prefix of counters in the position: accepted records, by the newest settings row that was known when they were."""
+
+
+class NoPrices:
+    """Knows no model: a record without a cost stays unpriced."""
+
+    version = "none"
+
+    def price_of(self, event: CostEvent) -> int | Unpriced:
+        """Return the reason, by the provider's name."""
+        return UNKNOWN_PROVIDER if (event.provider or "").startswith("no-such") else UNKNOWN_MODEL
+
+
+class _Settings(CostSettings):
+    """Settings that know up to which row they go."""
+
+    def __init__(self, rows: Sequence[SettingRow]) -> None:
+        super().__init__(rows, STANDARD)
+        self.newest = rows[-1].seq if rows else 0
+
+
+class SimDomain(CostDomain):
+    """The cost rules; what they count is committed with the state, so that it is rolled back with it, too.
+
+    Args:
+        poison: ids of records whose folding fails, after pages have been changed.
+    """
+
+    def __init__(self, poison: Collection[str] = ()) -> None:
+        super().__init__(NoPrices(), STANDARD)
+        self._poison = frozenset(poison)
+
+    def settings(self, rows: Sequence[SettingRow]) -> CostSettings:
+        """Return the rows as they are looked up."""
+        return _Settings(rows)
+
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
+        """Fold *events*, and fail when one of them is poison."""
+        effects = super().fold(pages, events, context)
+        if any(event.id in self._poison for of_tenant in events.values() for event in of_tenant):
+            raise ValueError("poison")
+        assert isinstance(context.settings, _Settings)
+        effects.count(f"{FOLDED_KNOWING}{context.settings.newest}", sum(map(len, events.values())))
+        return effects
