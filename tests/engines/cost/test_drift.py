@@ -144,6 +144,6 @@ def test_a_record_of_yesterday_counts_for_the_week_of_today() -> None:
     spending = Spending(REFERENCE, rule("drift_days_required", 1))
     spending.fold(*(spent(DAY - back, 100) for back in range(36, 1, -1)))
     spending.close(DAY - 2)
-    assert spending.fold(spent(DAY - 1, 100), spent(DAY, 200)) == []
-    [told] = of_kind(spending.fold(spent(DAY - 1, 80)), DRIFT)
-    assert (told["window_start"][8:10], told["current_nanousd"]) == ("18", 880 * USD // 7)
+    assert spending.fold(spent(DAY - 1, 100), spent(DAY, 240)) == []
+    [told] = of_kind(spending.fold(spent(DAY - 1, 36)), DRIFT)
+    assert (told["window_start"][8:10], told["current_nanousd"]) == ("18", 876 * USD // 7)
