@@ -16,6 +16,8 @@ from drivers.kafka import admin
 from drivers.kafka.bounds import LogBoundsReader
 from drivers.kafka.murmur2 import partition_of
 from drivers.kafka.publisher import KafkaPublisher
+from drivers.kafka.resend import Resender
+from drivers.kafka.stored import StoredLog
 from drivers.metrics import PartitionCollector
 from drivers.postgres.operator import PositionTable
 from drivers.postgres.overview import OverviewReader
@@ -79,6 +81,16 @@ async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTabl
     finally:
         for table in tables:
             await table.close()
+
+
+def stored_log(settings: Settings, topic: str) -> StoredLog:
+    """Return a reader of all that *topic* holds."""
+    return StoredLog(settings.kafka, topic)
+
+
+def resender(settings: Settings) -> Resender:
+    """Return what sends records again."""
+    return Resender(settings.kafka)
 
 
 @asynccontextmanager

@@ -249,4 +249,7 @@ class Owner:
         counts, limits = position.counts, self._deps.limits
         dead, events = counts.get(fates.DEAD, 0), counts.get(fates.EVENTS, 0)
         if dead > limits.dead_letters_max and dead > limits.dead_letter_ratio * events:
-            self._deps.halt(f"{self.tp.topic}/{self.tp.partition}: {dead} of {events} records are dead letters")
+            self._deps.halt(
+                f"{self.tp.topic}/{self.tp.partition}: {dead} of {events} records are dead letters: see"
+                " `outlay dead-letters list`; to go on, raise OUTLAY_DEAD_LETTERS_MAX or OUTLAY_DEAD_LETTER_RATIO"
+            )

@@ -13,6 +13,7 @@ import typer
 
 from engines.core.errors import OutlayError, SettingsError
 from streams.cli import (
+    dead_letters,
     demo,
     operate,
     positions,
@@ -47,6 +48,7 @@ app.command()(status.status)
 app.command()(top.top)
 app.command()(snapshots.snapshots)
 app.add_typer(positions.positions, name="positions")
+app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.add_typer(settings_rules.rules, name="rules")
 app.add_typer(settings_budgets.budgets, name="budgets")
 app.add_typer(settings_tags.tags, name="tags")

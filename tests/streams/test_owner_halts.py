@@ -52,7 +52,8 @@ async def test_more_dead_letters_than_the_limit_halt_the_worker() -> None:
     assert rig.halts == []
     rig.log.append(TP, b"?")
     await rig.drive(owner)
-    assert rig.halts == ["costs/0: 4 of 4 records are dead letters"]
+    [reason] = rig.halts
+    assert reason.startswith("costs/0: 4 of 4 records are dead letters: see `outlay dead-letters list`")
     await owner.release()
 
 
