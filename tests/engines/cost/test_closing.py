@@ -171,3 +171,13 @@ def test_a_rule_of_a_later_day_does_not_judge_an_earlier_one_again() -> None:
     }
     assert ("BUDGET_EXCEEDED", "18") not in {(line["anomaly_type"], line["window_start"][8:10]) for line in told}
     assert (SPIKE, "19") not in {(line["anomaly_type"], line["window_start"][8:10]) for line in told}
+
+
+def test_a_run_that_a_day_judged_again_completes_is_told_on_the_open_day_at_that_close() -> None:
+    spending = Spending(REFERENCE, rule("consecutive_days", 3))
+    spending.fold(*(spent(DAY - back, 100) for back in (5, 4, 3)), spent(DAY - 1, 100))
+    spending.close(DAY - 1)
+    spending.fold(spent(DAY, 150), spent(DAY + 1, 200))
+    assert spending.fold(spent(DAY - 1, 60)) == []
+    told = [line for line in of_kind(spending.close(DAY), SPIKE) if line["status"] == "provisional"]
+    assert [(line["window_start"][8:10], line["breach_count"]) for line in told] == [("19", 3)]

@@ -196,3 +196,11 @@ def test_a_month_is_kept_from_its_first_record_on() -> None:
     assert {name: cost(total) for name, total in page.totals["user"].items()} == {"u": 3 * USD}
     assert cost(page.totals["tenant"][TENANT]) == 7 * USD
     assert page.newest_us == spending.day(DAY).newest_us
+
+
+def test_a_close_fixes_the_baselines_of_all_users_of_a_large_tenant() -> None:
+    spending = Spending()
+    for day in (DAY - 1, DAY):
+        spending.fold(*(spent(day, 1, user_id=f"u{n}") for n in range(130)))
+    assert of_kind(spending.close(DAY), SPIKE) == []
+    assert (spending.day(DAY).baselines or {})["user"] == {f"u{n}": (USD, 1) for n in range(130)}

@@ -195,3 +195,18 @@ def test_users_are_spread_over_all_leaves(leaves: int) -> None:
 
 def test_where_there_are_no_leaves_all_are_in_the_first_part() -> None:
     assert part_of("anyone", 0) == 0
+
+
+def test_a_leaf_that_was_split_keeps_nothing_of_who_left_it() -> None:
+    page = DayPage(no_totals() | {"user": {f"u{n}": 1 for n in range(65)}})
+    page.streaks["user"] = dict.fromkeys(page.totals["user"], 3)
+    stored = dict(pack(page))
+    for name in [name for n in range(200) if part_of(name := f"v{n}", 2) == 2][:64]:
+        page.totals["user"][name] = 1
+        mark(page, "user", name)
+    stored.update(pack(page))
+    for name in [name for name in page.streaks["user"] if part_of(name, page.leaves) == page.leaves]:
+        del page.streaks["user"][name]
+        mark(page, "user", name)
+    stored.update(pack(page))
+    assert unpack(DAY, stored) == page
