@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, cast
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final, TypeVar, cast
 
 from engines.core.model import Context, PageKey
 from engines.core.ports import Pages
@@ -42,6 +42,7 @@ KEPT_DAYS: Final = 80
 """Days a ledger keeps: a record of 35 days ago may have a day judged that looks back as far again."""
 
 _NOTHING_CLOSED: Final = -1
+_Read = TypeVar("_Read")
 
 
 class Book:
@@ -53,7 +54,7 @@ class Book:
         settings: rows in force.
     """
 
-    __slots__ = ("closed", "last_open", "ledger", "pages", "settings", "tenant_id")
+    __slots__ = ("_remembered", "closed", "last_open", "ledger", "pages", "settings", "tenant_id")
 
     def __init__(self, pages: Pages, tenant_id: str, context: Context) -> None:
         self.pages = pages
@@ -63,6 +64,7 @@ class Book:
         found = self._body(ledger_key(tenant_id))
         self.ledger = found if isinstance(found, Ledger) else Ledger()
         self.last_open = max(self.ledger.open, default=_NOTHING_CLOSED)
+        self._remembered: dict[Hashable, object] = {}
 
     @property
     def exists(self) -> bool:
@@ -104,6 +106,19 @@ class Book:
             return self.ledger.days[day]
         page = self.day(day) if day in self.ledger.open else None
         return 0 if page is None else page.totals["tenant"].get(self.tenant_id, 0)
+
+    def fix(self, day: int, total: Total) -> None:
+        """Take in the tenant's *total* of a closed *day*, which may correct an earlier one."""
+        self.ledger.days[day] = total
+        self._remembered.clear()
+
+    def remembered(self, what: Hashable, last: int, read: Callable[[], _Read]) -> _Read:
+        """Return what *read* finds in days up to *last*: read once, as long as they are closed and not corrected."""
+        if last > self.closed:
+            return read()
+        if what not in self._remembered:
+            self._remembered[what] = read()
+        return cast("_Read", self._remembered[what])
 
     def records(self, day: int) -> int:
         """Return the tenant's records in the days that count for a revision of *day*."""

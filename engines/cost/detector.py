@@ -79,7 +79,7 @@ class CostAnomalyDetector:
         ledger = book.ledger
         kept = bool(ledger.days or ledger.drift or ledger.published or ledger.open)
         if day in ledger.open:
-            ledger.days[day] = book.total(day)
+            book.fix(day, book.total(day))
             ledger.open.discard(day)
         again = restated_days(book, day)
         ledger.restated.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engines.core.money import NANOUSD_PER_CENT
@@ -57,7 +56,8 @@ class Drift:
 def drift_of(book: Book, day: int) -> Drift:
     """Return the numbers of *day*."""
     rules = book.settings.rules(book.tenant_id, day + 1)
-    week, before = _side(book, (day - back for back in DRIFT_WINDOW)), _side(book, (day - b for b in DRIFT_BASELINE))
+    week, last = _side(book, day, DRIFT_WINDOW), day - DRIFT_BASELINE[0]
+    before = book.remembered(("before", day), last, lambda: _side(book, day, DRIFT_BASELINE))
     risen = 0
     if rules.profile.drift_days_min:
         risen = sum(_risen(book.total(day - back), before, rules.profile) for back in DRIFT_WINDOW if back)
@@ -79,10 +79,16 @@ def run_start(book: Book, day: int) -> int | None:
 
 def next_line(book: Book, day: int) -> int:
     """Return the least cost of an open *day* at which its drift may tell something new; 0: at any record."""
-    if run_length(book, day - 1) + 1 < book.settings.rules(book.tenant_id, day + 1).profile.drift_days_required:
+    if not may_fire(book, day):
         return NEVER
     drift = drift_of(book, day)
     return 0 if drift.breaches else max(drift.line, 0)
+
+
+def may_fire(book: Book, day: int) -> bool:
+    """Whether enough days in a row drift before *day* that it fires should it drift, too."""
+    required = book.settings.rules(book.tenant_id, day + 1).profile.drift_days_required
+    return run_length(book, day - 1) + 1 >= required
 
 
 def run_length(book: Book, day: int) -> int:
@@ -107,7 +113,9 @@ def drift(book: Book, day: int, start: int | None) -> Finding:
     bands = ((AnomalySeverity.HIGH, profile.severity_high_pct), (AnomalySeverity.MEDIUM, profile.severity_medium_pct))
     reached = [band for band, pct in bands if 100 * week * found.before.days >= (100 + pct) * _WEEK * before]
     first = day if start is None else start
-    features = Features(_features(book, day, DRIFT_WINDOW), _features(book, day, DRIFT_BASELINE))
+    last = day - DRIFT_BASELINE[0]
+    costs_before = book.remembered(("costs", day), last, lambda: _features(book, day, DRIFT_BASELINE))
+    features = Features(_features(book, day, DRIFT_WINDOW), costs_before)
     page = book.day(day)
     return Finding(
         kind=DRIFT,
@@ -131,8 +139,8 @@ def drift(book: Book, day: int, start: int | None) -> Finding:
     )
 
 
-def _side(book: Book, days: Iterable[int]) -> Side:
-    totals: list[Total] = [total for day in days if is_active(total := book.total(day))]
+def _side(book: Book, day: int, window: range) -> Side:
+    totals: list[Total] = [total for back in window if is_active(total := book.total(day - back))]
     return Side(sum(totals), len(totals))
 
 

@@ -32,7 +32,7 @@ def restate(
     was_active = {entity: is_active(page.totals[entity[0]].get(entity[1], 0)) for entity in named}
     _correct(page, named, record)
     page.newest_us = max(page.newest_us, occurred_at)
-    book.ledger.days[day] = page.totals["tenant"][book.tenant_id]
+    book.fix(day, page.totals["tenant"][book.tenant_id])
     book.ledger.restated.add(day)
     book.keep()
     for entity in named:

@@ -103,6 +103,7 @@ class CostSettings:
             _enter(self._books.setdefault(row.tenant_id, _Book()), row)
         self._every = self._books.get(EVERY_TENANT, _NOTHING)
         self.rules = lru_cache(maxsize=4096)(self._rules)
+        self.budgets = lru_cache(maxsize=4096)(self._budgets)
 
     def count(self, tenant_id: str, end_day: int) -> int:
         """Return the rows, inactive ones too, of the tenant and of ``*`` in effect before *end_day* (CONTRACT §5)."""
@@ -110,7 +111,7 @@ class CostSettings:
         books = {EVERY_TENANT: self._every, tenant_id: self._books.get(tenant_id, _NOTHING)}
         return sum(effective < end_us for book in books.values() for effective in book.effective)
 
-    def budgets(self, tenant_id: str, period: str, end_day: int) -> dict[tuple[str, str], Budget]:
+    def _budgets(self, tenant_id: str, period: str, end_day: int) -> Mapping[tuple[str, str], Budget]:
         """Return the budgets of a window of *period* that ends before *end_day*, with a limit, by (type, entity)."""
         book = self._books.get(tenant_id)
         if book is None:

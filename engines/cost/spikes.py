@@ -7,7 +7,7 @@ incremented in place and a replay derives the same (CONTRACT §6).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from engines.cost import packing
@@ -26,7 +26,7 @@ class Day:
     """A tenant's day under judgement.
 
     Attributes:
-        base: spike baselines, as they stand.
+        base: spike baselines, as they stand; nothing changes them while the day is judged.
     """
 
     book: Book
@@ -34,6 +34,7 @@ class Day:
     page: DayPage
     base: Sums
     rules: Rules
+    _lines: dict[tuple[str, str], SpikeLines] = field(default_factory=dict)
 
     def total(self, entity_type: str, entity_id: str) -> Total:
         """Return the entity's total, 0 when it has none."""
@@ -41,8 +42,12 @@ class Day:
 
     def lines(self, entity_type: str, entity_id: str) -> SpikeLines:
         """Return the spike lines of an entity on this day."""
-        found = self.base.get(entity_type, {}).get(entity_id)
-        return NO_LINES if found is None else spike_lines(cost(found[0]), found[1], self.rules.profile)
+        known = self._lines.get((entity_type, entity_id))
+        if known is None:
+            base = self.base.get(entity_type, {}).get(entity_id)
+            known = NO_LINES if base is None else spike_lines(cost(base[0]), base[1], self.rules.profile)
+            self._lines[entity_type, entity_id] = known
+        return known
 
     def started(self, entity_type: str, entity_id: str) -> int:
         """Return the first day of the entity's run of breach days, this day when it does not breach."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from engines.core.time import month_days
@@ -22,12 +22,12 @@ Entity = tuple[str, str]
 _NOTHING: Sums = {}
 
 
-def daily_budgets(day: Day) -> dict[Entity, Budget]:
+def daily_budgets(day: Day) -> Mapping[Entity, Budget]:
     """Return the budgets of *day*."""
     return day.book.settings.budgets(day.book.tenant_id, DAILY, day.day + 1)
 
 
-def monthly_budgets(book: Book, month: int) -> dict[Entity, Budget]:
+def monthly_budgets(book: Book, month: int) -> Mapping[Entity, Budget]:
     """Return the budgets of *month*."""
     return book.settings.budgets(book.tenant_id, MONTHLY, month_days(month).stop)
 
@@ -48,9 +48,7 @@ def of_open(day: Day, judged: Iterable[Entity]) -> Iterator[Finding]:
         if (kind, name) in limited or (BUDGET, kind, name, DAILY) in published:
             yield _daily(day, limited.get((kind, name)), (kind, name))
         if kind == "tenant":
-            start = drift.run_start(day.book, day.day)
-            if day.day in day.book.ledger.published or drift.long_enough(day.book, day.day, start):
-                yield drift.drift(day.book, day.day, start)
+            yield from _drifting(day)
 
 
 def of_closing(day: Day, before: Sums) -> list[Finding]:
@@ -224,6 +222,14 @@ def _tenant_start(day: Day, before: Sums, kind: str, _period: str | None) -> int
     if kind == DAY_LEVEL["tenant"]:
         return day.day if spikes.day_level(day, before, "tenant", tenant_id).holds else None
     return None
+
+
+def _drifting(day: Day) -> Iterator[Finding]:
+    book, told = day.book, day.day in day.book.ledger.published
+    if told or drift.may_fire(book, day.day):
+        start = drift.run_start(book, day.day)
+        if told or drift.long_enough(book, day.day, start):
+            yield drift.drift(book, day.day, start)
 
 
 def _daily(day: Day, budget: Budget | None, entity: Entity) -> Finding:
