@@ -14,6 +14,7 @@ import asyncpg
 from drivers.postgres import read
 from drivers.postgres.migrate import migrate
 from engines.core.time import US_PER_SECOND, format_instant
+from tests import oracle
 
 Line = dict[str, Any]
 T = TypeVar("T")
@@ -22,6 +23,9 @@ _PROGRESS = """
 SELECT partition, next_offset, watermark_us, closed_through, epoch, counts,
        outbox_seq = published AND projected >= next_offset AS told
 FROM positions WHERE topic = 'costs' ORDER BY partition
+"""
+_SETTINGS = """
+SELECT kind, tenant_id, (extract(epoch FROM effective_at) * 1000000)::bigint, body FROM settings ORDER BY seq
 """
 
 
@@ -113,3 +117,22 @@ def anomalies(url: str) -> list[Line]:
 async def _anomalies(url: str) -> list[Line]:
     async with read.opened(url) as database:
         return [one.line for one in await read.read_current_anomalies(database)]
+
+
+def revisions(url: str) -> list[Line]:
+    """Return every revision of every anomaly that is stored."""
+
+    async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[Line]:
+        return [json.loads(row[0]) for row in await connection.fetch("SELECT line FROM anomalies")]
+
+    return ask(url, look) or []
+
+
+def settings(url: str) -> list[oracle.Setting]:
+    """Return the settings rows, as if each were known from the start."""
+
+    async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[oracle.Setting]:
+        rows = await connection.fetch(_SETTINGS)
+        return [oracle.Setting(kind, tenant, since_us, json.loads(body)) for kind, tenant, since_us, body in rows]
+
+    return ask(url, look) or []

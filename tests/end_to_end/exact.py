@@ -6,9 +6,8 @@ revision counts.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,17 +16,21 @@ from tests import oracle
 from tests.end_to_end import broker, database
 from tests.end_to_end.broker import Stored
 from tests.end_to_end.deployment import PARTITIONS, Deployment
-from tests.streams import running
 from tests.streams.running import price
 
 Line = dict[str, Any]
 T = TypeVar("T")
+Kept = Callable[[Iterable[Line]], Iterable[Line]]
 FACTS = "cost-anomaly-facts"
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a deployment left behind; `facts` holds each revision once."""
+    """What a deployment left behind.
+
+    `facts` holds each revision once; `anomalies` is what stands, `revisions` every revision of that; `settings` are
+    as if known from the start.
+    """
 
     log: list[oracle.LogRecord]
     facts: dict[tuple[str, int], Line]
@@ -35,6 +38,8 @@ class Left:
     late: list[Line]
     snapshots: list[Line]
     anomalies: list[Line]
+    revisions: list[Line]
+    settings: list[oracle.Setting]
     positions: dict[int, database.Progress]
 
     @property
@@ -80,26 +85,76 @@ def left(deployment: Deployment) -> Left:
         late=list(_once((_place(line), line) for line in _lines(broker.read(bootstrap, "late-records"))).values()),
         snapshots=database.snapshots(url),
         anomalies=sorted(database.anomalies(url), key=oracle.order),
+        revisions=database.revisions(url),
+        settings=database.settings(url),
         positions=positions,
     )
 
 
-def exact(deployment: Deployment) -> Left:
-    """Wait until *deployment* is settled, hold it against the oracle, and return what it left behind."""
+def exact(deployment: Deployment, *, set_on_the_way: bool = False) -> Left:
+    """Wait until *deployment* is settled, hold it against the oracle, and return what it left behind.
+
+    Args:
+        deployment: its settings rows are read from its database.
+        set_on_the_way: some were appended while workers ran; then what is provisional depends on when each became
+            known, and on what crashed then, and is not compared.
+    """
     settled(deployment)
     found = left(deployment)
-    wanted = oracle.evaluate(found.log, partitions=PARTITIONS, price=price, append_forwarded=False)
+    read: Any = {"partitions": PARTITIONS, "price": price, "append_forwarded": False, "settings": found.settings}
+    wanted = oracle.evaluate(found.log, **read)
     for partition, end in wanted.ends.items():
         position = found.positions[partition]
         assert (position.watermark_us, position.closed_through) == (end.watermark_us, end.closed_through)
-    names = (fates.EVENTS, *fates.FATES, fates.CONFLICTING)
+    names = (fates.EVENTS, *fates.FATES, fates.CONFLICTING, fates.RESTATED)
     assert {name: found.counts.get(name, 0) for name in names} == {name: wanted.summary[name] for name in names}
     same(found.snapshots, [_numbers(line) for line in wanted.snapshots])
     same(_refused(found.dead), _refused(wanted.dead))
     same(_comparable(found.late), _comparable(wanted.late))
     _forwarded(found.log, wanted)
-    _facts(found, wanted)
+    stands = [line for line in wanted.anomalies if line["status"] == "final"]
+    same(_comparable(line for line in found.anomalies if line["status"] == "final"), _comparable(stands))
+    told = oracle.revisions(found.log, **read)
+    _revisions(found, [one.line for one in told], _closed if set_on_the_way else list)
+    _facts(found, [one.fact for one in told if one.fact is not None], _final_high if set_on_the_way else list)
     return found
+
+
+def _revisions(found: Left, told: Iterable[Line], kept: Kept) -> None:
+    """Every revision on the way is as the oracle tells it, as far as it is *kept*."""
+    same(_told(kept(found.revisions)), _told(kept(told)))
+
+
+def _facts(found: Left, told: Iterable[Line], kept: Kept) -> None:
+    """Facts are as told, as far as *kept*; all are committed, and what is committed as HIGH, or after, is a fact."""
+    same(_told(kept(found.facts.values())), _told(kept(told)))
+    committed = {_named(line): line for line in found.revisions}
+    published = [{name: fact[name] for name in committed[at]} for at, fact in found.facts.items()]
+    same(published, [committed[at] for at in found.facts])
+    first: dict[str, int] = {}
+    for line in sorted(found.revisions, key=lambda line: int(line["revision"])):
+        if line["severity"] == "HIGH" and line["status"] != "withdrawn":
+            first.setdefault(line["anomaly_id"], line["revision"])
+    same(list(found.facts), sorted((name, n) for name, n in committed if name in first and n >= first[name]))
+
+
+def _closed(lines: Iterable[Line]) -> Iterator[Line]:
+    """Return what is told of closed windows: what is final, and what is withdrawn after that."""
+    final: set[str] = set()
+    for line in sorted(lines, key=lambda line: int(line["revision"])):
+        if line["status"] == "final":
+            final.add(line["anomaly_id"])
+        if line["anomaly_id"] in final:
+            yield line
+
+
+def _final_high(facts: Iterable[Line]) -> Iterator[Line]:
+    """Return the final facts that are facts by themselves, and not because they once were HIGH."""
+    return (fact for fact in facts if fact["status"] == "final" and fact["severity"] == "HIGH")
+
+
+def _told(lines: Iterable[Line]) -> list[Line]:
+    return sorted(_comparable(lines), key=_named)
 
 
 def _forwarded(log: Sequence[oracle.LogRecord], wanted: oracle.Outcome) -> None:
@@ -120,29 +175,6 @@ def _forwarded(log: Sequence[oracle.LogRecord], wanted: oracle.Outcome) -> None:
         for judged in away
         if judged.record is not None
     }
-
-
-def _facts(found: Left, wanted: oracle.Outcome) -> None:
-    finals = [fact for fact in wanted.facts if fact["status"] == "final"]
-    same(_comparable(fact for fact in found.newest_facts if fact["status"] == "final"), _comparable(finals))
-    told = [line for line in found.anomalies if line["status"] == "final"]
-    same(_comparable(told), _comparable(line for line in wanted.anomalies if line["status"] == "final"))
-    stands = {fact["anomaly_id"] for fact in wanted.facts}
-    assert {fact["anomaly_id"] for fact in found.newest_facts} >= stands
-    assert {line["anomaly_id"] for line in found.anomalies} >= stands
-    # For one log, what is published on the way is the same in every replay of it.
-    replayed = asyncio.run(running.run(_at_home(found.log), lambda: 5_000, partitions=PARTITIONS))
-    same(list(found.facts.items()), sorted((_named(line), line) for line in replayed.publications))
-
-
-def _at_home(log: Iterable[oracle.LogRecord]) -> list[oracle.LogRecord]:
-    """Return *log* without what is forwarded: its copies are in the log already."""
-    kept = []
-    for entry in log:
-        record = oracle.decode(entry.value, entry.headers)
-        if isinstance(record, oracle.Bad) or oracle.home(record.tenant_id, PARTITIONS) == entry.partition:
-            kept.append(entry)
-    return kept
 
 
 def _lines(records: Iterable[Stored]) -> list[Line]:

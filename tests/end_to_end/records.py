@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import zlib
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from streams.demo.scenario import month
 from streams.homes import tenant_key
+from tests import oracle
 from tests.end_to_end.broker import Sent
+from tests.end_to_end.deployment import PARTITIONS
 from tests.generated import Shape
-from tests.strategies import make_stream
+from tests.strategies import make_rich_stream, make_stream
 
+Names = dict[tuple[int, str], str]
+"""Tenants by seed, and by their name in its stream."""
 OWN_DATA = "OUTLAY_TEST_DATA"
 """A folder; each `*.jsonl.gz` of cost records in it makes one more run of what is done with whole files."""
 _MONTH = "a month"
 _ONE_OF_IT = "a month of one tenant"
+_AT_ONE_HOME = "a month of tenants with one home"
+_FOREIGN_EVERY = 12
 
 
 def whole_files() -> list[str]:
     """Return the names of the files to go through: a generated one, and those of one's own if there are any."""
-    return [_MONTH, *_own()]
+    return [_MONTH, *own_files()]
 
 
 def files_of_one_tenant() -> list[str]:
     """Return the names of those files that hold one tenant's records alone."""
-    return [_ONE_OF_IT, *(name for name in _own() if len({tenant_key(line) for line in lines_of(name)}) == 1)]
+    return [_ONE_OF_IT, *(name for name in own_files() if len({tenant_key(line) for line in lines_of(name)}) == 1)]
+
+
+def files_to_mix() -> list[str]:
+    """Return the names of the files for a foreign partitioner: a generated one, and those of one's own."""
+    return [_AT_ONE_HOME, *own_files()]
 
 
 def lines_of(name: str) -> list[bytes]:
@@ -34,11 +50,14 @@ def lines_of(name: str) -> list[bytes]:
         return month(7).lines
     if name == _ONE_OF_IT:
         return [line for line in month(7).lines if tenant_key(line) == b"globex-studio"]
+    if name == _AT_ONE_HOME:
+        return _at_one_home(month(7).lines[::10])
     with gzip.open(Path(os.environ[OWN_DATA]) / name) as file:
         return [line for line in file.read().split(b"\n") if line.strip()]
 
 
-def _own() -> list[str]:
+def own_files() -> list[str]:
+    """Return the names of the files of one's own."""
     folder = os.environ.get(OWN_DATA)
     return sorted(path.name for path in Path(folder).glob("*.jsonl.gz")) if folder else []
 
@@ -52,3 +71,62 @@ def small(seed: int, records_max: int = 1200) -> list[Sent]:
     """Return a stream with copies, disorder, late, foreign and bad records, without time stamps of its own."""
     shape = Shape(records_max=records_max, tenants=12, append="none")
     return [(entry.key, entry.value, entry.headers) for entry in make_stream(seed, shape)]
+
+
+class Rich(NamedTuple):
+    """Records on which every rule has something to say."""
+
+    tenants: Names
+    records: list[Sent]
+
+
+def rich(*seeds: int) -> Rich:
+    """Return the rich streams of *seeds* side by side, some records under a foreign key.
+
+    No two tenants share a home, as each stream has a time of its own.
+    """
+    names: Names = {}
+    homes: set[int] = set()
+    placed: list[tuple[float, Sent]] = []
+    for seed in seeds:
+        log = make_rich_stream(seed, "none").log
+        for place, entry in enumerate(log):
+            tenant = (entry.key or b"").decode()
+            if (seed, tenant) not in names:
+                names[seed, tenant] = _named(tenant, lambda name: oracle.home(name, PARTITIONS) not in homes)
+                homes.add(oracle.home(names[seed, tenant], PARTITIONS))
+            name = names[seed, tenant]
+            key = f"not {name}" if place % _FOREIGN_EVERY == 1 else name
+            placed.append((place / len(log), (key.encode(), _renamed(entry.value or b"", tenant, name), entry.headers)))
+    return Rich(names, [sent for _, sent in sorted(placed, key=lambda one: one[0])])
+
+
+def _at_one_home(lines: list[bytes]) -> list[bytes]:
+    """Return *lines* of tenants that share a home, though crc32 would send each elsewhere, and none there."""
+    names: dict[bytes, str] = {}
+    taken = {0}
+    for key in dict.fromkeys(map(tenant_key, lines)):
+        if key is not None:
+            name = _named(
+                key.decode(), lambda name: oracle.home(name, PARTITIONS) == 0 and crc32_place(name) not in taken
+            )
+            names[key] = name
+            taken.add(crc32_place(name))
+    return [line if (key := tenant_key(line)) is None else _renamed(line, key.decode(), names[key]) for line in lines]
+
+
+def crc32_place(tenant: str) -> int:
+    """Return where librdkafka puts the records of *tenant* by default."""
+    return zlib.crc32(tenant.encode()) % PARTITIONS
+
+
+def _named(tenant: str, fits: Callable[[str], bool]) -> str:
+    return next(name for name in (f"{tenant}-{n}" for n in count()) if fits(name))
+
+
+def _renamed(value: bytes, tenant: str, name: str) -> bytes:
+    """Return the record *value* as one of the tenant *name*; it says "tenant_id" without blanks around."""
+    old, new = (b'"tenant_id":' + json.dumps(each, ensure_ascii=False).encode() for each in (tenant, name))
+    renamed = value.replace(old, new)
+    assert renamed != value
+    return renamed

@@ -21,6 +21,11 @@ from tests.end_to_end.deployment import PARTITIONS, Deployment
 from tests.end_to_end.exact import Left
 
 Line = dict[str, Any]
+_TOTALS = (
+    *("tenant_id", "entity_type", "entity_id", "window", "start"),
+    *("requests", "unpriced_requests", "retry_requests"),
+    *("input_tokens", "cached_input_tokens", "output_tokens", "cost_nanousd"),
+)
 
 
 @pytest.mark.parametrize("name", records.whole_files())
@@ -64,6 +69,34 @@ def test_a_file_of_one_tenant_keeps_its_order_through_a_foreign_partitioner(depl
     same(found, wanted)
 
 
+@pytest.mark.parametrize("name", records.files_to_mix())
+def test_a_file_that_a_foreign_partitioner_mixes_has_the_totals_of_its_replay(
+    deployment: Deployment, name: str
+) -> None:
+    lines = records.lines_of(name)
+    with broker.load(deployment.bootstrap, records.keyed(lines), partitioner="consistent_random"):
+        pass  # all of it is there before anybody reads: each tenant's records are forwarded many at once
+    with ExitStack() as held:
+        victim, _ = (held.enter_context(deployment.worker(chunk_records=200)) for _ in range(2))
+        deployment.reached(len(lines) // 2)
+        victim.kill()
+        held.enter_context(deployment.worker())
+        found = exact.exact(deployment)
+    wanted = replayed(lines)
+    counts = found.counts
+    print(f"{spent(found)} nano-USD, {counts}, {len(found.newest_facts)} facts")  # noqa: T201
+    assert counts["forwarded"] > 0
+    assert counts.get("restated", 0) > 0 or name in records.own_files()
+    assert (counts["accepted"], counts.get("late", 0)) == (wanted.counts["accepted"], 0)
+    assert totals(found.snapshots) == totals(parsed(wanted.snapshots))
+    assert of("unpriced.", counts) == of("unpriced.", wanted.counts)
+
+
+def totals(snapshots: Sequence[Line]) -> list[Line]:
+    """Return what of snapshots does not depend on when their records came."""
+    return [{name: line[name] for name in _TOTALS} for line in snapshots]
+
+
 def replayed(lines: Sequence[bytes]) -> Replayed:
     """Return the end of a replay of *lines* in memory."""
 
@@ -85,11 +118,13 @@ def same(found: Left, wanted: Replayed) -> None:
         lines = parsed(stands)
         exact.same(finals(told), finals(lines))
         assert {line["anomaly_id"] for line in lines} <= {line["anomaly_id"] for line in told}
-    print(f"{sum(line['cost_nanousd'] or 0 for line in found.snapshots if is_tenant_day(line))} nano-USD")  # noqa: T201
+    print(f"{spent(found)} nano-USD")  # noqa: T201
 
 
-def is_tenant_day(line: Line) -> bool:
-    return bool(line["entity_type"] == "tenant" and line["window"] == "day")
+def spent(found: Left) -> int:
+    """Return all that was spent, in nano-USD."""
+    days = (line for line in found.snapshots if line["entity_type"] == "tenant" and line["window"] == "day")
+    return sum(line["cost_nanousd"] or 0 for line in days)
 
 
 def of(prefix: str, counts: dict[str, int]) -> dict[str, int]:
