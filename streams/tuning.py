@@ -20,6 +20,8 @@ _LOUD: Final = {
 }
 """Clients log each try and failure on their own, and what starts and stops under the names of our modules; what
 matters of it comes out of the ports as one line."""
+_NEVER_DEBUGGED: Final = ("aiokafka.conn",)
+"""It shows requests whole, those that carry a password too."""
 
 
 def tune() -> None:
@@ -41,3 +43,5 @@ def log_to_stderr(level: str) -> None:
     )
     for name, quiet in _LOUD.items():
         logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else quiet)
+    for name in _NEVER_DEBUGGED:
+        logging.getLogger(name).setLevel(logging.INFO if level == "DEBUG" else logging.NOTSET)

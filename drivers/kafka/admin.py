@@ -17,6 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from drivers.kafka.connection import KafkaConnection
+from drivers.kafka.refusals import explain
 from drivers.topics import Topic
 from engines.core.errors import SettingsError, Transient
 
@@ -69,23 +70,53 @@ async def apply(topics: Collection[Topic], connection: KafkaConnection, *, repli
 
 
 async def verify(topics: Collection[Topic], connection: KafkaConnection) -> list[Difference]:
-    """Return how the cluster's *topics* differ from the list; a missing one has 0 partitions. Raises Transient."""
+    """Return how the cluster's *topics* differ from the list; a missing one has 0 partitions. Errors: ``apply``'s."""
     async with _admin(connection) as admin:
         existing = await _partitions(admin, topics)
         missing = [Difference(t.name, "partitions", str(t.partitions), "0") for t in topics if t.name not in existing]
         return missing + await _differences(admin, topics, existing)
 
 
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the cluster has it.
+
+    Attributes:
+        replicas: copies of the partition that has the fewest.
+        short: partitions that lack some of their copies right now.
+        config: every setting.
+    """
+
+    partitions: int
+    replicas: int
+    short: int
+    config: Mapping[str, str]
+
+
+async def describe(names: Collection[str], connection: KafkaConnection) -> dict[str, TopicState]:
+    """Return those of the topics *names* that exist. Raises Transient, SettingsError when they may not be seen."""
+    async with _admin(connection) as admin:
+        there = set(await admin.list_topics())
+        wanted = [name for name in names if name in there]
+        configs = await _configs(admin, wanted)
+        found: dict[str, TopicState] = {}
+        for topic in await admin.describe_topics(wanted) if wanted else []:
+            copies = [(len(one["replicas"]), len(one["isr"])) for one in topic["partitions"]]
+            fewest, short = min(n for n, _ in copies), sum(in_sync < n for n, in_sync in copies)
+            found[topic["topic"]] = TopicState(len(copies), fewest, short, configs[topic["topic"]])
+        return found
+
+
 @asynccontextmanager
 async def _admin(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Lend a connected client for at most ``_TIMEOUT_S``; its errors become ours."""
+    """Lend a connected client for at most ``_TIMEOUT_S``; its errors become ours, a refused login a SettingsError."""
     admin = AIOKafkaAdminClient(**connection.options(), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             await admin.start()
             yield admin
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Transient(f"Kafka at {connection.bootstrap_servers}: {error or type(error).__name__}") from error
+        raise await explain(connection, error) from error
     finally:
         await admin.close()
 

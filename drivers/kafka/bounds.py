@@ -18,6 +18,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.metadata import TopicMetadata
+from drivers.kafka.refusals import explain
 from engines.core.errors import Transient
 from engines.core.model import LogBounds, TopicPartition
 
@@ -51,8 +52,8 @@ class LogBoundsReader:
         return {TopicPartition(*tp): offset for tp, offset in ends.items()}
 
     async def reach(self) -> None:
-        """Return when the cluster answers. Raises Transient."""
-        async with self._connected() as consumer:
+        """Return when the cluster answers. Raises Transient, SettingsError when it does not let us in."""
+        async with self._connected(starting=True) as consumer:
             await consumer.topics()
 
     async def close(self) -> None:
@@ -61,8 +62,12 @@ class LogBoundsReader:
             await self._discard()
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Any]:
-        """Lend the client for at most ``timeout_s``; its errors become Transient and end the connection."""
+    async def _connected(self, *, starting: bool = False) -> AsyncIterator[Any]:
+        """Lend the client for at most ``timeout_s``; its errors become Transient and end the connection.
+
+        Args:
+            starting: to be let in by nobody is a SettingsError.
+        """
         async with self._lock:
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -76,7 +81,8 @@ class LogBoundsReader:
                     yield self._consumer
             except (KafkaError, OSError, TimeoutError) as error:
                 await self._discard()
-                raise Transient(f"Kafka at {self._connection.bootstrap_servers}: {_reason(error)}") from error
+                known = await explain(self._connection, error)
+                raise (known if starting else Transient(str(known))) from error
             except BaseException:
                 await self._discard()
                 raise
@@ -87,10 +93,6 @@ class LogBoundsReader:
             with suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_DISCARD_S):
                     await consumer.stop()
-
-
-def _reason(error: Exception) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
 
 
 async def _describe(consumer: Any, topic: str) -> dict[str, Any]:  # noqa: ANN401 -- aiokafka ships no types

@@ -29,6 +29,7 @@ from aiokafka.errors import (
 
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.producers import abandon
+from drivers.kafka.refusals import explain
 from engines.core.errors import SettingsError, Transient
 
 _BATCH_BYTES = 256 << 10
@@ -106,7 +107,7 @@ class BulkProducer(Generic[TagT]):
 
         Raises:
             Transient: the cluster is away.
-            SettingsError: there is no such topic, or we may not write.
+            SettingsError: there is no such topic, or we may not write, or are not let in.
         """
         try:
             async with asyncio.timeout(_CONNECT_S):
@@ -117,7 +118,7 @@ class BulkProducer(Generic[TagT]):
             if isinstance(error, _FORBIDDEN):
                 raise SettingsError(f"Kafka refuses: {_reason(error)}") from error
             if isinstance(error, KafkaError | OSError | TimeoutError):
-                raise Transient(f"Kafka at {self._connection.bootstrap_servers}: {_reason(error)}") from error
+                raise await explain(self._connection, error) from error
             raise
 
     def add(self, partition: int, key: bytes | None, value: bytes, tag: TagT) -> bool:

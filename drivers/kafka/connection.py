@@ -45,8 +45,14 @@ class KafkaConnection:
     def _ssl_context(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self.ssl_cafile)
-            if self.ssl_certfile is not None:
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
         except OSError as error:  # ssl.SSLError is one
-            raise SettingsError(f"Kafka certificates: {error}") from error
+            raise SettingsError(f"Kafka certificates: OUTLAY_KAFKA_SSL_CAFILE: {error}") from error
+        if self.ssl_certfile is not None:
+            try:  # with a passphrase at hand, an empty one, OpenSSL does not ask for one on the terminal
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=str)
+            except (OSError, ValueError) as error:
+                raise SettingsError(
+                    f"Kafka certificates: OUTLAY_KAFKA_SSL_CERTFILE, OUTLAY_KAFKA_SSL_KEYFILE: {error}"
+                    " (keys with a passphrase are not read)"
+                ) from error
         return context

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.producers import abandon
+from drivers.kafka.refusals import explain
 from engines.core.errors import SettingsError, Transient
 from engines.core.model import Headers
 
@@ -40,7 +41,7 @@ class Resender:
         self._producer: Any = None
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises Transient."""
+        """Connect. Raises Transient, SettingsError when we are not let in."""
         self._producer = AIOKafkaProducer(
             **self._connection.options(),
             acks="all",
@@ -53,7 +54,7 @@ class Resender:
                 await self._producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await abandon(self._producer)
-            raise self._away(error) from error
+            raise await explain(self._connection, error) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from drivers.kafka.connection import KafkaConnection
+from drivers.kafka.refusals import explain
 from engines.core.errors import SettingsError, Transient
 from engines.core.model import Headers
 
@@ -53,14 +54,14 @@ class StoredLog:
         self._tps: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises Transient, SettingsError when there is no such topic."""
+        """Connect. Raises Transient, SettingsError when there is no such topic or we are not let in."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._consumer.start()
                 cluster = await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 -- asking by name may make it
         except (KafkaError, OSError, TimeoutError) as error:
             await self._close()
-            raise self._away(error) from error
+            raise await explain(self._connection, error) from error
         numbers = cluster.partitions_for_topic(self._topic)
         if not numbers:
             await self._close()
@@ -80,6 +81,24 @@ class StoredLog:
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._away(error) from error
         return {tp.partition: end for tp, end in ends.items()}
+
+    async def starts(self) -> dict[int, int]:
+        """Return where each partition begins now. Raises Transient."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                starts = await self._consumer.beginning_offsets(self._tps)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise self._away(error) from error
+        return {tp.partition: start for tp, start in starts.items()}
+
+    async def oldest_ms(self) -> dict[int, int]:
+        """Return the append time of the first record of each partition that has any. Raises Transient."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                found = await self._consumer.offsets_for_times(dict.fromkeys(self._tps, 0))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise self._away(error) from error
+        return {tp.partition: first.timestamp for tp, first in found.items() if first is not None}
 
     async def records(
         self,

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from drivers.kafka.connection import KafkaConnection
+from drivers.kafka.refusals import explain
 from engines.core.errors import Transient
 
 _POLL_MS = 200
@@ -18,17 +19,18 @@ class TopicTail:
     """Reads all partitions of *topics*; use it as a context."""
 
     def __init__(self, connection: KafkaConnection, topics: Collection[str]) -> None:
+        self._connection = connection
         self._consumer: Any = AIOKafkaConsumer(
             *topics, **connection.options(), auto_offset_reset="earliest", isolation_level="read_committed"
         )
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises Transient."""
+        """Connect. Raises Transient, SettingsError when we are not let in."""
         try:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            raise Transient(f"Kafka: {error}") from error
+            raise await explain(self._connection, error) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from drivers.postgres.errors import said, translate
+from drivers.postgres.tls import shut_out
 from engines.core.errors import OutlayError, SettingsError, Transient
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -88,10 +89,7 @@ class Connections:
         }
 
         async def connect(*_: object, **__: object) -> Raw:
-            try:
-                raw: Raw = await asyncpg.connect(dsn, server_settings=settings, timeout=limits.connect_s)
-            except ValueError as error:  # asyncpg's word for a URL it cannot read
-                raise SettingsError(f"database URL: {error}") from error
+            raw = await connected(dsn, settings, limits)
             try:
                 if setup:
                     await raw.execute(setup)
@@ -158,6 +156,24 @@ class Connections:
 
     async def _open(self) -> AsyncConnection:
         return await self._engine.connect()
+
+
+async def connected(dsn: str, settings: dict[str, str], limits: PostgresLimits) -> Raw:
+    """Return a new connection to *dsn* (see ``libpq_url``); errors are those of asyncpg, and ``ShutOut``.
+
+    Raises:
+        SettingsError: the URL cannot be read.
+    """
+    try:
+        raw: Raw = await asyncpg.connect(dsn, server_settings=settings, timeout=limits.connect_s)
+    except (ValueError, OSError) as error:
+        out = shut_out(dsn, error)
+        if out is not None:
+            raise out from None  # the reason is said better
+        if isinstance(error, OSError):
+            raise
+        raise SettingsError(f"database URL: {error}") from error  # asyncpg's word for a URL it cannot read
+    return raw
 
 
 async def _give_back(connecting: asyncio.Task[AsyncConnection]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import asyncpg
 import sqlalchemy.exc
 
+from drivers.postgres.tls import ShutOut
 from engines.core.errors import DataRefused, OutlayError, Transient
 
 # 08 connection, 40 rolled back, 53 out of resources, 57 operator intervention (a statement's time limit too)
@@ -17,6 +18,8 @@ TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04", "25006"})
 REFUSED_CLASSES = frozenset({"22", "23", "54"})
 # The database is up and does not let us in: 28 login, 3D no such database
 LOCKED_OUT_CLASSES = frozenset({"28", "3D"})
+# A right is missing, as after somebody took it away: no record is to blame, so it is waited for
+NO_RIGHT = "42501"
 
 
 def translate(error: BaseException, doing: str) -> OutlayError | None:
@@ -57,12 +60,16 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def locked_out(error: BaseException) -> bool:
-    """Whether the database is up and refuses the login, or has no database of that name."""
-    return any((sqlstate(cause) or "")[:2] in LOCKED_OUT_CLASSES for cause in _causes(error))
+    """Whether an operator must act: login, certificate or a right refused, or no database of that name."""
+    return any(isinstance(cause, ShutOut) or _locks_out(sqlstate(cause) or "") for cause in _causes(error))
+
+
+def _locks_out(state: str) -> bool:
+    return state[:2] in LOCKED_OUT_CLASSES or state == NO_RIGHT
 
 
 def _by_state(state: str, message: str) -> OutlayError | None:
-    if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES:
+    if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES or state == NO_RIGHT:
         return Transient(message)
     if state[:2] in REFUSED_CLASSES:
         return DataRefused(message)

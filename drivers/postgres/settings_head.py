@@ -11,10 +11,10 @@ from typing import Final
 
 import asyncpg
 
-from drivers.postgres.connections import PostgresLimits, Raw, libpq_url
+from drivers.postgres.connections import PostgresLimits, Raw, connected, libpq_url
 from drivers.postgres.errors import said, translate
 from drivers.postgres.settings_writer import CHANNEL
-from engines.core.errors import SettingsError, Transient
+from engines.core.errors import Transient
 
 _NEWEST: Final = "SELECT seq FROM settings_head"
 _CLOSE_S: Final = 1.0
@@ -70,9 +70,7 @@ class SettingsHead:
             return self._connection
         settings = self._limits.server_settings() | {"application_name": "outlay-settings-watch"}
         try:
-            connection: Raw = await asyncpg.connect(self._dsn, server_settings=settings, timeout=self._limits.connect_s)
-        except ValueError as error:
-            raise SettingsError(f"database URL: {error}") from error
+            connection = await connected(self._dsn, settings, self._limits)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise Transient(said(error, "looking for new settings")) from error  # whatever keeps us out: wait
         self._connection = connection

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.embedded.processes import ServerFailed, await_ready, free_port, stop
+from tests.stack.edge import Edge
 
 _STARTED = b"Kafka Server started"
 _SETTINGS = {
@@ -71,8 +72,13 @@ class Broker:
         return [*self.runtime, *options, *arguments]
 
 
-def create(runtime: tuple[str, ...], parent: Path) -> Broker:
+def create(runtime: tuple[str, ...], parent: Path, edge: Edge | None = None) -> Broker:
     """Format an empty broker below *parent*.
+
+    Args:
+        runtime: the command up to the JVM's options.
+        parent: holds its folder.
+        edge: what it also listens with, beside plain text.
 
     Raises:
         ServerFailed: Kafka refused.
@@ -81,7 +87,7 @@ def create(runtime: tuple[str, ...], parent: Path) -> Broker:
     home = Path(tempfile.mkdtemp(prefix="kafka-", dir=parent.resolve()))
     broker = Broker(runtime, home, free_port())
     try:
-        _format(broker)
+        _format(broker, edge)
     except BaseException:
         delete(broker)
         raise
@@ -121,7 +127,7 @@ def delete(broker: Broker) -> None:
     shutil.rmtree(broker.home, ignore_errors=True)
 
 
-def _format(broker: Broker) -> None:
+def _format(broker: Broker, edge: Edge | None) -> None:
     controller = f"127.0.0.1:{free_port()}"
     settings = _SETTINGS | {
         "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://{controller}",
@@ -129,12 +135,15 @@ def _format(broker: Broker) -> None:
         "controller.quorum.voters": f"1@{controller}",
         "log.dirs": f"{broker.home}/data",
     }
+    if edge is not None:
+        settings = edge.added_to(settings, broker.home)
     (broker.home / "log4j2.properties").write_text(_LOG4J)
     properties = broker.home / "server.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     arguments = ("kafka.tools.StorageTool", "format", "--config", f"{properties}", "--cluster-id", cluster)
-    command = broker.command("-XX:TieredStopAtLevel=1", *arguments)
+    users = edge.users() if edge is not None else ()
+    command = broker.command("-XX:TieredStopAtLevel=1", *arguments, *users)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ServerFailed(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

@@ -13,6 +13,7 @@ from drivers.embedded.postgres import Cluster
 from tests.stack import broker as brokers
 from tests.stack import kafka_runtime, postgres_programs
 from tests.stack.broker import Broker
+from tests.stack.edge import Edge
 from tests.stack.service import Service
 from tests.stack.unavailable import Unavailable
 
@@ -86,7 +87,13 @@ class Stack:
     @classmethod
     @contextmanager
     def private(
-        cls, directory: Path, *, with_postgres: bool = True, with_broker: bool = True, durable: bool = False
+        cls,
+        directory: Path,
+        *,
+        with_postgres: bool = True,
+        with_broker: bool = True,
+        durable: bool = False,
+        edge: Edge | None = None,
     ) -> Iterator["Stack"]:
         """Run servers of one's own below *directory*; they end with the block, or with this process.
 
@@ -95,13 +102,14 @@ class Stack:
             with_postgres: start a PostgreSQL.
             with_broker: start a broker.
             durable: PostgreSQL waits for the disk, as in production.
+            edge: what the broker also listens with, beside plain text.
         """
         stack = cls()
         try:
             if with_postgres:
                 stack.add_postgres(directory, durable=durable, watched=True)
             if with_broker:
-                stack.add_broker(directory, watched=True)
+                stack.add_broker(directory, watched=True, edge=edge)
             yield stack
         finally:
             stack.discard()
@@ -116,13 +124,14 @@ class Stack:
         self.know_postgres(cluster, durable=durable, watched=watched)
         self.start_postgres()
 
-    def add_broker(self, directory: Path, *, watched: bool) -> None:
+    def add_broker(self, directory: Path, *, watched: bool, edge: Edge | None = None) -> None:
         """Create and start the broker.
 
         Raises:
             Unavailable: it cannot run on this machine.
         """
-        self.know_broker(brokers.create(kafka_runtime.find(_CACHE, directory.resolve()), directory), watched=watched)
+        runtime = kafka_runtime.find(_CACHE, directory.resolve())
+        self.know_broker(brokers.create(runtime, directory, edge), watched=watched)
         self.start_broker()
 
     def discard(self) -> None:

@@ -246,7 +246,7 @@ async def test_a_url_that_cannot_be_read_is_a_settings_error() -> None:
         ("23505", DataRefused),
         ("54000", DataRefused),
         ("42P01", type(None)),
-        ("42501", type(None)),
+        ("42501", Transient),
         ("XX000", type(None)),
     ],
 )
