@@ -99,7 +99,7 @@ def draw(seed: int) -> Plan:
         databases=rng.choice((1, 1, 2)),
         chunk_max=rng.choice((1, 3, 10, 50)),
         limits=_limits(rng),
-        events=rng.choice((10, 30, 60, 120)),
+        events=rng.choice((10, 20, 30, 80)),
         live=rng.random() < 0.8,
         rich=rng.random() < 0.6,
         crowd=rng.random() < 0.1,
