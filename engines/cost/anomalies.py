@@ -89,7 +89,7 @@ def line(
         "streak_start": streak,
         "episode_id": episode_id(*who, streak, finding.period),
         "derived_cause": finding.cause.cause.value,
-        "cause_evidence": finding.cause.evidence,
+        "cause_evidence": None if finding.cause.sides is None else finding.cause.sides.evidence,
         "unpriced_requests": finding.unpriced_requests,
         "restated": restated,
         "tenant_episode_id": tenant_episode,

@@ -52,11 +52,13 @@ class Book:
         closed: the last closed day.
         last_open: the newest open day that holds a record.
         settings: rows in force.
+
+    A *lenient* one takes pages that are not known yet for absent: it is asked which pages those are.
     """
 
-    __slots__ = ("_remembered", "closed", "last_open", "ledger", "pages", "settings", "tenant_id")
+    __slots__ = ("_lenient", "_remembered", "closed", "last_open", "ledger", "pages", "settings", "tenant_id")
 
-    def __init__(self, pages: Pages, tenant_id: str, context: Context) -> None:
+    def __init__(self, pages: Pages, tenant_id: str, context: Context, *, lenient: bool = False) -> None:
         self.pages = pages
         self.tenant_id = tenant_id
         self.closed = _NOTHING_CLOSED if context.closed_through is None else context.closed_through
@@ -65,6 +67,7 @@ class Book:
         self.ledger = found if isinstance(found, Ledger) else Ledger()
         self.last_open = max(self.ledger.open, default=_NOTHING_CLOSED)
         self._remembered: dict[Hashable, object] = {}
+        self._lenient = lenient
 
     @property
     def exists(self) -> bool:
@@ -87,12 +90,13 @@ class Book:
 
     def day(self, day: int) -> DayPage | None:
         """Return the page of *day*, None when the tenant has none or it is not known."""
-        body = self._body(day_key(self.tenant_id, day))
+        held = day in self.ledger.days or day in self.ledger.open
+        body = self._body(day_key(self.tenant_id, day), exists=held)
         return body if isinstance(body, DayPage) else None
 
     def base(self, day: int) -> BasePage | None:
         """Return the spike baselines of an open *day*."""
-        body = self._body(base_key(self.tenant_id, day))
+        body = self._body(base_key(self.tenant_id, day), exists=day in self.ledger.open)
         return body if isinstance(body, BasePage) else None
 
     def month(self, month: int) -> MonthPage | None:
@@ -195,5 +199,10 @@ class Book:
         """Store the page of *month* with the next commit."""
         self.pages.touch(month_key(self.tenant_id, month))
 
-    def _body(self, key: PageKey) -> object | None:
-        return self.pages.get(key) if self.pages.known(key) else None
+    def _body(self, key: PageKey, *, exists: bool = False) -> object | None:
+        """Return the body of a page, None when there is none; of one that *exists* but was not loaded: it is a bug."""
+        if self.pages.known(key):
+            return self.pages.get(key)
+        if exists and not self._lenient:
+            raise LookupError(f"{key.kind} {key.bucket} of {key.tenant_id} is read and was not asked for")
+        return None

@@ -27,39 +27,53 @@ class Features(NamedTuple):
     before: Mapping[str, int]
 
 
+class Sides(NamedTuple):
+    """What a rule compares; ``features`` are a tenant's only."""
+
+    now: Side
+    before: Side
+    features: Features | None
+
+    @property
+    def evidence(self) -> dict[str, object]:
+        """The comparison as an anomaly line gives it."""
+        here, there = apart(self.now.total), apart(self.before.total)
+        return {
+            "requests": here.requests,
+            "retry_requests": here.retry_requests,
+            "input_tokens": here.input_tokens,
+            "baseline_requests": there.requests,
+            "baseline_retry_requests": there.retry_requests,
+            "baseline_input_tokens": there.input_tokens,
+            "baseline_days": self.before.days,
+            **_feature_evidence(self.features),
+        }
+
+
 class Cause(NamedTuple):
-    """The derived cause, and its evidence as an anomaly line gives it."""
+    """The derived cause, and what it was derived from; None where no rule looks for one."""
 
     cause: DerivedCause
-    evidence: dict[str, object] | None
+    sides: Sides | None
 
 
-def derive(now: Side, before: Side, features: Features | None, profile: Profile) -> Cause:
-    """Return why *now* costs more than *before*; *features* are a tenant's only."""
+def derive(sides: Sides, profile: Profile) -> Cause:
+    """Return why one side costs more than the other."""
+    now, before, features = sides
     here, there = apart(now.total), apart(before.total)
-    evidence: dict[str, object] = {
-        "requests": here.requests,
-        "retry_requests": here.retry_requests,
-        "input_tokens": here.input_tokens,
-        "baseline_requests": there.requests,
-        "baseline_retry_requests": there.retry_requests,
-        "baseline_input_tokens": there.input_tokens,
-        "baseline_days": before.days,
-        **_feature_evidence(features),
-    }
     retried = here.retry_requests * there.requests * 100 > (
         profile.cause_retry_ratio_pct * there.retry_requests * here.requests
     )
     if retried and 100 * here.retry_requests >= profile.cause_retry_share_pct * here.requests:
-        return Cause(DerivedCause.RETRY_LOOP, evidence)
+        return Cause(DerivedCause.RETRY_LOOP, sides)
     if features is not None and _surged(features, profile):
-        return Cause(DerivedCause.FEATURE_SURGE, evidence)
+        return Cause(DerivedCause.FEATURE_SURGE, sides)
     prompt = (here.input_tokens * there.requests, there.input_tokens * here.requests)
     traffic = (here.requests * before.days, there.requests * now.days)
     grown = [_exceeds(ratio, profile.cause_growth_pct) for ratio in (prompt, traffic)]
     if grown[0] and (not grown[1] or prompt[0] * traffic[1] >= traffic[0] * prompt[1]):
-        return Cause(DerivedCause.PROMPT_GROWTH, evidence)
-    return Cause(DerivedCause.TRAFFIC_GROWTH if grown[1] else DerivedCause.UNKNOWN, evidence)
+        return Cause(DerivedCause.PROMPT_GROWTH, sides)
+    return Cause(DerivedCause.TRAFFIC_GROWTH if grown[1] else DerivedCause.UNKNOWN, sides)
 
 
 def _exceeds(ratio: tuple[int, int], pct: int) -> bool:

@@ -23,6 +23,18 @@ from engines.cost.windows import Entity, published
 class CostAnomalyDetector:
     """Judges tenants by their rules (reference rules "M29" and "M27", as CONTRACT §6 reads them)."""
 
+    def grown(self, book: Book, day: int, entities: Sequence[Entity], effects: Effects) -> None:
+        """Take in that a record of an open *day* brought *entities* to lines they watch.
+
+        Most often their spike was told and goes on: then only its cause may have changed.
+        """
+        judged = spikes.open_day(book, day)
+        if judged is None:
+            return
+        if day == book.last_open and all(windows.goes_on(judged, *entity) for entity in entities):
+            return
+        self.touched(book, day, entities, effects)
+
     def touched(self, book: Book, day: int, entities: Sequence[Entity], effects: Effects) -> None:
         """Take in that a record of *day* may have brought *entities* to lines they watch, on *day* or later.
 
@@ -124,6 +136,7 @@ class CostAnomalyDetector:
         if page is not None:
             base = None if restated else book.base(number)
             sums = book.sums(number, SPIKE_WINDOW) if base is None else base.sums
+            page.costs_before = None
             day = Day(book, number, page, sums, book.settings.rules(book.tenant_id, number + 1))
             if restated:
                 changed = spikes.flag_all(day)

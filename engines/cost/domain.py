@@ -188,7 +188,7 @@ def _unknown(
     ledger = ledger_key(tenant_id)
     if not pages.known(ledger):
         return {ledger}
-    return {key for key in needed(Book(pages, tenant_id, context)) if not pages.known(key)}
+    return {key for key in needed(Book(pages, tenant_id, context, lenient=True)) if not pages.known(key)}
 
 
 def _day(bucket: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engines.core.money import NANOUSD_PER_CENT
 from engines.cost.book import DRIFT_BASELINE, DRIFT_WINDOW, Book
-from engines.cost.causes import Features, Side, derive
+from engines.cost.causes import Features, Side, Sides, derive
 from engines.cost.finding import DRIFT, Finding
 from engines.cost.pages import DayPage
 from engines.cost.rules import NEVER, AnomalySeverity, Profile, Rules
@@ -134,7 +134,7 @@ def drift(book: Book, day: int, start: int | None) -> Finding:
         rules=found.rules,
         holds=start is not None and day - start + 1 >= profile.drift_days_required,
         breach_count=0 if start is None else day - first + 1,
-        cause=derive(found.week, found.before, features, profile),
+        cause=derive(Sides(found.week, found.before, features), profile),
         unpriced_requests=0 if page is None else unpriced(page.totals["tenant"].get(book.tenant_id, 0)),
     )
 

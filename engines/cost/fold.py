@@ -82,7 +82,7 @@ class Folder:
             if slot.day <= closed:
                 self._restate(event.occurred_at, names, record)
             elif slot.add(names, event.occurred_at, record):
-                self._detector.touched(book, slot.day, slot.watched(names), self._effects)
+                self._detector.grown(book, slot.day, slot.watched(names), self._effects)
             if slot.month is not None and _add_to_month(slot.month, names, event.occurred_at, record):
                 self._judge_month(slot)
 

@@ -88,6 +88,7 @@ class DayPage(HourPage):
         baselines: entity type → id → (sum, active days) of D-7 … D-1, None until the close fixes it.
         watch: entity type → id → the least total at which judging the entity may tell something new; not stored.
         deferred: entities that a close changed, of which the tenant's next record tells; not stored.
+        costs_before: nano-USD by feature of the days of the spike baselines, read when a cause asks; not stored.
         armed: the settings that ``watch`` was made with; not stored.
     """
 
@@ -97,6 +98,7 @@ class DayPage(HourPage):
     baselines: dict[str, dict[str, tuple[int, int]]] | None = None
     watch: Totals = field(default_factory=no_totals)
     deferred: set[tuple[str, str]] = field(default_factory=set)
+    costs_before: dict[str, int] | None = None
     armed: object = None
 
 

@@ -73,5 +73,7 @@ def _patch(book: Book, day: int, entity: tuple[str, str], total: Total, record: 
         if base is None or number - day not in SPIKE_WINDOW:
             continue
         money, days = base.sums.setdefault(kind, {}).get(name, (0, 0))
+        if opened := book.day(number):
+            opened.costs_before = None
         base.sums[kind][name] = (money + record, days) if was_active else (money + total, days + 1)
         book.pages.touch(base_key(book.tenant_id, number))

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engines.cost import packing
+from engines.cost.anomalies import PROVISIONAL
 from engines.cost.book import Book
-from engines.cost.causes import Features, Side, costs_before, costs_of, derive
+from engines.cost.causes import Cause, Features, Side, Sides, costs_before, costs_of, derive
 from engines.cost.finding import DAY_LEVEL, NO_CAUSE, SPIKE, Finding
-from engines.cost.pages import JUDGED_TYPES, DayPage, Sums
+from engines.cost.pages import JUDGED_TYPES, DayPage, Published, Sums
 from engines.cost.rules import NO_LINES, AnomalySeverity, Rules, SpikeLines, gated, spike_lines
 from engines.cost.totals import Total, cost, unpriced
 
@@ -131,9 +132,6 @@ def spike(day: Day, entity_type: str, entity_id: str) -> Finding:
     else:
         at_once = current >= day.lines(entity_type, entity_id).triple
         threshold = profile.alone_pct if at_once else profile.alone_excess_pct
-    features = None
-    if entity_type == "tenant":
-        features = Features(costs_of(day.page.totals["feature"]), costs_before(day.base.get("feature", {})))
     return Finding(
         kind=SPIKE,
         anomaly_type=SPIKE,
@@ -151,9 +149,30 @@ def spike(day: Day, entity_type: str, entity_id: str) -> Finding:
         rules=day.rules,
         holds=fires(day, entity_type, entity_id),
         breach_count=breaches,
-        cause=derive(Side(total, 1), Side(base, days), features, profile) if days else NO_CAUSE,
+        cause=cause(day, entity_type, entity_id),
         unpriced_requests=unpriced(total),
     )
+
+
+def cause(day: Day, entity_type: str, entity_id: str) -> Cause:
+    """Return why an entity spends more than on the days of its baseline."""
+    base, days = day.base.get(entity_type, {}).get(entity_id, _NO_SUM)
+    if not days:
+        return NO_CAUSE
+    features = None
+    if entity_type == "tenant":
+        page = day.page
+        if page.costs_before is None:
+            page.costs_before = costs_before(day.base.get("feature", {}))
+        features = Features(costs_of(page.totals["feature"]), page.costs_before)
+    return derive(Sides(Side(day.total(entity_type, entity_id), 1), Side(base, days), features), day.rules.profile)
+
+
+def unchanged(day: Day, entity_type: str, entity_id: str, told: Published) -> bool:
+    """Whether a spike that was told of an open day still says the same, its day having but grown since."""
+    start = day.page.streaks[entity_type].get(entity_id)
+    standing = told.status == PROVISIONAL and told.streak_start == start
+    return standing and told.cause == cause(day, entity_type, entity_id).cause.value
 
 
 def next_line(day: Day, entity_type: str, entity_id: str) -> int:

@@ -133,6 +133,16 @@ def arm_day(day: Day) -> None:
         _set(day.page.watch["tenant"], day.book.tenant_id, 0)
 
 
+def goes_on(day: Day, entity_type: str, entity_id: str) -> bool:
+    """Whether an entity's spike was told, nothing has changed of it, and nothing else watches the entity."""
+    told = day.page.published.get((SPIKE, entity_type, entity_id, None))
+    if told is None or day.page.deferred or (entity_type, entity_id) in daily_budgets(day):
+        return False
+    if entity_type == "tenant" and (day.day in day.book.ledger.published or drift.may_fire(day.book, day.day)):
+        return False
+    return spikes.unchanged(day, entity_type, entity_id, told)
+
+
 def watch(day: Day, entity_type: str, entity_id: str) -> None:
     """Set the next line that the total of an entity may cross."""
     least = spikes.next_line(day, entity_type, entity_id)

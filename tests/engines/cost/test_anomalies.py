@@ -24,14 +24,16 @@ from engines.cost.anomalies import (
     fact_message,
     line,
 )
-from engines.cost.causes import Cause
+from engines.cost.causes import Cause, Side, Sides
 from engines.cost.finding import BUDGET, DRIFT, SPIKE, UNPRICED, Finding
 from engines.cost.rules import STANDARD, DerivedCause, Rules
 from engines.cost.settings import Budget
+from engines.cost.totals import of_record
 from tests import oracle
 
 MANY = settings(max_examples=300, deadline=None, derandomize=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+SIDES = Sides(Side(of_record(7, 1, 1), 1), Side(of_record(9, 2, 2), 1), None)
 FOUND = Finding(
     kind=SPIKE,
     anomaly_type=SPIKE,
@@ -49,7 +51,7 @@ FOUND = Finding(
     rules=Rules(STANDARD),
     holds=True,
     breach_count=2,
-    cause=Cause(DerivedCause.TRAFFIC_GROWTH, {"requests": 7}),
+    cause=Cause(DerivedCause.TRAFFIC_GROWTH, SIDES),
     unpriced_requests=2,
 )
 SEEN_US = 20_530 * US_PER_DAY + 5_000_001
@@ -105,7 +107,7 @@ def test_a_line_says_what_was_found() -> None:
         "streak_start": "2026-03-17T00:00:00Z",
         "episode_id": oracle.episode_id("acme", ("user", "u1"), 20_529),
         "derived_cause": "TRAFFIC_GROWTH",
-        "cause_evidence": {"requests": 7},
+        "cause_evidence": SIDES.evidence,
         "unpriced_requests": 2,
         "restated": False,
         "tenant_episode_id": oracle.episode_id("acme", ("tenant", "acme"), 20_530),

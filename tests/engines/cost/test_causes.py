@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engines.cost.causes import Features, Side, costs_before, costs_of, derive
+from engines.cost.causes import Features, Side, Sides, costs_before, costs_of, derive
 from engines.cost.rules import REFERENCE, STANDARD
 from engines.cost.totals import RETRY_ONE, Total, line, of_record
 
@@ -68,15 +68,14 @@ def surges(features: Features) -> bool:
 def test_causes_are_those_of_the_contract_in_fractions(
     now: Numbers, before: Numbers, features: Features | None
 ) -> None:
-    found = derive(side(*now), side(*before), features, REFERENCE)
+    found = derive(Sides(side(*now), side(*before), features), REFERENCE)
     assert found.cause == expected(now, before, features)
-    assert derive(side(*now), side(*before), features, STANDARD) == found
+    assert derive(Sides(side(*now), side(*before), features), STANDARD) == found
 
 
 def test_the_evidence_is_both_sides_and_the_largest_feature() -> None:
     features = Features({"b": 30, "a": 30, "c": 5}, {"a": 7, "c": 90})
-    found = derive(side(10, 2, 300, 1), side(40, 3, 700, 9), features, STANDARD)
-    assert found.evidence == {
+    assert Sides(side(10, 2, 300, 1), side(40, 3, 700, 9), features).evidence == {
         "requests": 10,
         "retry_requests": 2,
         "input_tokens": 300,
@@ -101,8 +100,7 @@ def test_the_evidence_is_both_sides_and_the_largest_feature() -> None:
                               "tagged_nanousd": 3, "baseline_tagged_nanousd": 0}),
 ])  # fmt: skip
 def test_without_tagged_cost_no_feature_is_evidence(features: Features | None, evidence: dict[str, Any]) -> None:
-    found = derive(side(1), side(1), features, STANDARD).evidence
-    assert found is not None
+    found = Sides(side(1), side(1), features).evidence
     assert {name: found[name] for name in evidence} == evidence
 
 
