@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -19,6 +19,8 @@ from drivers.kafka.publisher import KafkaPublisher
 from drivers.kafka.resend import Resender
 from drivers.kafka.stored import StoredLog
 from drivers.metrics import PartitionCollector
+from drivers.postgres import facts
+from drivers.postgres.facts import DatabaseFacts
 from drivers.postgres.operator import PositionTable
 from drivers.postgres.overview import OverviewReader
 from drivers.postgres.probe import Probe
@@ -86,6 +88,17 @@ async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTabl
 def stored_log(settings: Settings, topic: str) -> StoredLog:
     """Return a reader of all that *topic* holds."""
     return StoredLog(settings.kafka, topic)
+
+
+async def database_facts(settings: Settings, number: int) -> DatabaseFacts:
+    """Return what database *number* is. Raises Transient."""
+    limits = postgres_limits(settings)
+    return await facts.read(settings.databases[number], limits, settings.database_synchronous_commit)
+
+
+async def topic_states(settings: Settings, names: Collection[str]) -> dict[str, admin.TopicState]:
+    """Return those of the topics *names* that the broker has. Raises Transient."""
+    return await admin.describe(names, settings.kafka)
 
 
 def resender(settings: Settings) -> Resender:

@@ -15,6 +15,7 @@ from engines.core.errors import OutlayError, SettingsError
 from streams.cli import (
     dead_letters,
     demo,
+    doctor,
     operate,
     positions,
     publish,
@@ -45,6 +46,7 @@ app.command()(operate.migrate)
 app.add_typer(operate.topics, name="topics")
 app.command()(operate.worker)
 app.command()(status.status)
+app.command()(doctor.doctor)
 app.command()(top.top)
 app.command()(snapshots.snapshots)
 app.add_typer(positions.positions, name="positions")

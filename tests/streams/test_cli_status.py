@@ -50,7 +50,7 @@ def test_counts_that_do_not_add_up_are_said() -> None:
 def test_every_command_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
     listed = run(capfd, "--help").out
     commands = ("demo", "migrate", "topics", "worker", "status", "top", "positions", "rules", "budgets", "tags")
-    for command in (*commands, "publish", "replay", "retention", "dead-letters"):
+    for command in (*commands, "publish", "replay", "retention", "dead-letters", "doctor"):
         assert f"\n  {command} " in listed
         ran = run(capfd, command, "--help")
         assert ran.code == 0
