@@ -11,22 +11,24 @@ _INTERRUPTED = 130
 
 
 def demo(
+    *,
     data: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Play these records instead; .gz too; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which month to make up.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Which weeks to make up.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, and say how to look around.")] = False,
 ) -> None:
-    """Start PostgreSQL, a broker and a worker, publish a month of records, and show what comes of it.
+    """Start PostgreSQL, a broker and a worker, publish five weeks of records, and show what comes of it.
 
-    Nothing but Python is needed and nothing is left behind. The exit code is 0 only if every planted spike is found,
-    nothing else is reported, and all totals are exact.
+    Nothing but Python is needed and nothing is left behind. The exit code is 0 only if every planted incident is found
+    with its cause, nothing else is reported, and all totals are exact.
     """
     from streams.cli import once
     from streams.demo import run
 
     once.quiet()
     try:
-        holds = run.run_files(data) if data else run.run_month(seed)
+        holds = run.run_files(data, keep=keep) if data else run.run_month(seed, keep=keep)
     except KeyboardInterrupt:
         print("outlay: interrupted", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED) from None

@@ -1,1 +1,1 @@
-"""``outlay demo``: the whole of Outlay on one machine with nothing but Python, on a month made up for it."""
+"""``outlay demo``: the whole of Outlay on one machine with nothing but Python, on five weeks made up for it."""

@@ -7,11 +7,34 @@ from typing import Final
 
 import msgspec
 
-from engines.core.money import NANOUSD_PER_USD
 from engines.cost.anomalies import FACTS_TOPIC
 from streams.fates import DEAD_LETTERS
 
 TOPICS: Final = (FACTS_TOPIC, DEAD_LETTERS)
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The numbers a cause is derived from (CONTRACT §6); the ``baseline_*`` sum ``baseline_days`` days."""
+
+    requests: int
+    retry_requests: int
+    input_tokens: int
+    baseline_requests: int
+    baseline_retry_requests: int
+    baseline_input_tokens: int
+    baseline_days: int
+    feature_tag: str | None = None
+    feature_nanousd: int | None = None
+    tagged_nanousd: int | None = None
+    baseline_feature_nanousd: int | None = None
+    baseline_tagged_nanousd: int | None = None
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The budget a fact is about, and how much of it is used."""
+
+    limit_cents: int
+    usage_pct: float
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -24,36 +47,22 @@ class Fact(msgspec.Struct, frozen=True):
     entity_type: str
     entity_id: str
     window_start: str
+    period: str | None
     severity: str
     current_nanousd: int | None
     expected_nanousd: int | None
     deviation_pct: float
     breach_count: int
+    derived_cause: str
+    cause_evidence: Evidence | None
+    budget: Limit | None
+    restated: bool
     status: str
 
     @property
     def day(self) -> str:
-        """The day it is about, ``YYYY-MM-DD``."""
+        """The first day of its window, ``YYYY-MM-DD``."""
         return self.window_start[:10]
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The fact as the columns of ``HEAD``."""
-        return (
-            self.day,
-            self.tenant_id,
-            f"{self.entity_type} {self.entity_id}",
-            self.severity,
-            usd(self.current_nanousd or 0),
-            usd(self.expected_nanousd or 0),
-            f"{self.deviation_pct:+.0f} %",
-            "1 day" if self.breach_count == 1 else f"{self.breach_count} days",
-            self.status,
-        )
-
-
-HEAD: Final = ("day", "tenant", "who", "severity", "spent", "expected", "deviation", "streak", "status")
-NUMBERS: Final = ("spent", "expected", "deviation")
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -94,12 +103,9 @@ class Board:
         return fact
 
     def in_order(self) -> list[Fact]:
-        """Return the facts by day, tenant and entity."""
-        return sorted(
-            self.facts.values(), key=lambda fact: (fact.day, fact.tenant_id, fact.entity_type, fact.entity_id)
-        )
+        """Return the facts by day, tenant and entity, a tenant's own first."""
+        return sorted(self.facts.values(), key=_order)
 
 
-def usd(nanousd: int) -> str:
-    """Return money for people, cut to cents."""
-    return f"${nanousd // (NANOUSD_PER_USD // 100) / 100:,.2f}"
+def _order(fact: Fact) -> tuple[object, ...]:
+    return (fact.day, fact.tenant_id, fact.entity_type != "tenant", fact.entity_type, fact.entity_id)

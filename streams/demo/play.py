@@ -14,9 +14,12 @@ from drivers.postgres.operator import PositionTable
 from drivers.postgres.read import opened, totals_by_day
 from engines.core.errors import OutlayError
 from engines.core.model import Position
+from engines.core.time import day_start_us, format_day
 from engines.cost.domain import TOPIC
-from streams import fates
+from engines.cost.write import CostWriteService
+from streams import app, fates
 from streams.demo.board import TOPICS, Board, DeadLetter, Fact
+from streams.demo.incidents import FIRST_DAY, Budget
 from streams.demo.stage import Stage
 from streams.demo.verdict import Ended, days_of
 from streams.lines import Block, Line, LineReader
@@ -129,7 +132,12 @@ class Worker:
 
 
 async def play(
-    stage: Stage, screen: Shown, board: Board, source: Sequence[bytes] | LineReader, rate: float | None
+    stage: Stage,
+    screen: Shown,
+    board: Board,
+    source: Sequence[bytes] | LineReader,
+    rate: float | None,
+    budgets: Sequence[Budget] = (),
 ) -> Ended:
     """Publish *source*, let the worker bring it to its end, and return how it ended.
 
@@ -139,6 +147,7 @@ async def play(
         board: collects what the topics tell.
         source: the records, or the files they lie in.
         rate: events per second, so that there is something to watch; None: as fast as it goes.
+        budgets: set before the first record.
 
     Raises:
         OutlayError: it cannot be brought to its end.
@@ -153,6 +162,8 @@ async def play(
         held.push_async_callback(bulk.close)
         partitions = await bulk.start()
         await worker.until(lambda positions: len(positions) == partitions)
+        for budget in budgets:
+            await _set(budget, stage, screen)
         screen.said("the worker has taken its partitions; publishing")
         lines = Unhurried(source, worker) if isinstance(source, LineReader) else Listed(source)
         async with _during(_show(worker, bulk, screen)):
@@ -167,6 +178,23 @@ async def play(
     async with opened(stage.database_url) as database:
         stored = days_of(await totals_by_day(database))
     return Ended(board, bulk.sent, positions, stored, exit_code)
+
+
+async def _set(budget: Budget, stage: Stage, screen: Shown) -> None:
+    """Set *budget* as ``outlay budgets set`` does, while the worker runs."""
+    since = format_day(FIRST_DAY)
+    options = f"--tenant {budget.tenant_id} --type tenant --monthly-usd {budget.monthly_usd} --effective-from {since}"
+    screen.said(f"outlay budgets set {options}")
+    async with app.settings_home(stage.settings) as home:
+        await CostWriteService(home).create_or_update_budget(
+            None,
+            budget.tenant_id,
+            "tenant",
+            None,
+            None,
+            100 * budget.monthly_usd,
+            effective_us=day_start_us(FIRST_DAY),
+        )
 
 
 @asynccontextmanager

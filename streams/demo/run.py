@@ -21,6 +21,7 @@ from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.rules import STANDARD
 from streams import fates
 from streams.demo.board import Board
+from streams.demo.keep import kept
 from streams.demo.play import play
 from streams.demo.scenario import Totals, month
 from streams.demo.screen import Screen
@@ -30,25 +31,35 @@ from streams.lines import STDIN, LineReader
 from streams.replay import Replay, Replayed
 
 _RATE: Final = 3_500.0
-"""Events a second of the generated month: some seven seconds, so that facts can be seen to come one by one."""
+"""Events a second of the generated weeks: some ten seconds, so that facts can be seen to come one by one."""
 _EPOCH: Final = date(1970, 1, 1)
 
 
-def run_month(seed: int) -> bool:
-    """Play the month that *seed* makes; return whether everything came out. Raises OutlayError."""
+def run_month(seed: int, *, keep: bool = False) -> bool:
+    """Play the weeks that *seed* makes; return whether everything came out. Raises OutlayError.
+
+    With *keep* everything stays up afterwards, until it is interrupted.
+    """
     screen, board = Screen(), Board()
     made = month(seed)
-    spikes = " and ".join(f"{spike.entity_type} {spike.entity_id} of {spike.tenant_id}" for spike in made.planted)
-    screen.said(f"{len(made.lines):,} records of one month (seed {seed}); planted: {spikes}")
-    with _ended_in_order(), raised(screen.said) as stage, screen.watching(board):
-        ended = asyncio.run(play(stage, screen, board, made.lines, _RATE))
-    screen.facts()
-    screen.totals(by_tenant(made.totals, ended.stored), "sent")
-    return screen.verdict(judge_month(made, ended))
+    screen.said(f"{len(made.lines):,} records of five weeks (seed {seed}); what goes wrong in them:")
+    for incident in made.incidents:
+        screen.said(f"  {incident.tenant_id}: {incident.story}")
+    with _ended_in_order(), raised(screen.said) as stage:
+        with screen.watching(board):
+            ended = asyncio.run(play(stage, screen, board, made.lines, _RATE, made.budgets))
+        screen.facts()
+        screen.totals(by_tenant(made.totals, ended.stored), "sent")
+        holds = screen.verdict(judge_month(made, ended))
+        if keep:
+            kept(stage, screen.said, screen.pasted)
+    return holds
 
 
-def run_files(names: Sequence[str]) -> bool:
+def run_files(names: Sequence[str], *, keep: bool = False) -> bool:
     """Play the records in files; return whether PostgreSQL ends with what a replay in memory gives.
+
+    With *keep* everything stays up afterwards, until it is interrupted.
 
     Raises:
         OutlayError: a file cannot be read, or the demo not be brought to its end.
@@ -58,13 +69,17 @@ def run_files(names: Sequence[str]) -> bool:
     screen, board = Screen(), Board()
     reader, again = LineReader(names), LineReader(names)
     now_ms = time.time_ns() // 1_000_000
-    with _ended_in_order(), raised(screen.said) as stage, screen.watching(board):
-        ended = asyncio.run(play(stage, screen, board, reader, None))
-    screen.facts()
-    replayed = asyncio.run(_replayed(again, now_ms))
-    expected = totals_of(replayed)
-    screen.totals(by_tenant(expected, ended.stored), "replayed")
-    return screen.verdict([_same_ends(replayed, ended), *judge_any(expected, ended, "replayed")])
+    with _ended_in_order(), raised(screen.said) as stage:
+        with screen.watching(board):
+            ended = asyncio.run(play(stage, screen, board, reader, None))
+        screen.facts()
+        replayed = asyncio.run(_replayed(again, now_ms))
+        expected = totals_of(replayed)
+        screen.totals(by_tenant(expected, ended.stored), "replayed")
+        holds = screen.verdict([_same_ends(replayed, ended), *judge_any(expected, ended, "replayed")])
+        if keep:
+            kept(stage, screen.said, screen.pasted)
+    return holds
 
 
 @contextmanager

@@ -13,16 +13,20 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from engines.cost.anomalies import FACTS_TOPIC
-from streams.demo.board import HEAD, NUMBERS, Board, DeadLetter, Fact, usd
+from streams.demo.board import Board, DeadLetter, Fact
 from streams.demo.verdict import Check, TenantRow
+from streams.demo.words import usd, what, why
 from streams.fates import DEAD_LETTERS
 
-_WIDTH_MIN: Final = 180
+_WIDTH_MIN: Final = 190
 _TENANTS_SHOWN: Final = 20
 _FACTS_SHOWN: Final = 60
 _OTHER_LINES: Final = 5
 """Lines of the live table that are no facts."""
-_MONEY_WIDTH: Final = 10
+_MONEY_WIDTH: Final = 9
+_HEAD: Final = ("when", "who", "what", "severity", "cause", "spent", "expected", "deviation", "status")
+_WHOLE: Final = ("when", "severity")
+_NUMBERS: Final = ("spent", "expected", "deviation")
 _COLOURS: Final = {"final": "bold red", "provisional": "yellow", "withdrawn": "dim"}
 
 
@@ -40,6 +44,10 @@ class Screen:
     def said(self, text: str) -> None:
         """Show what happens next."""
         self._console.print(f"[{time.monotonic() - self._started_s:5.1f} s] {text}", markup=False)
+
+    def pasted(self, text: str) -> None:
+        """Show what is to be copied, as it is, however wide the terminal."""
+        self._console.out(text, highlight=False)
 
     @contextmanager
     def watching(self, board: Board) -> Iterator[None]:
@@ -66,9 +74,8 @@ class Screen:
         if isinstance(news, DeadLetter):
             self.said(f"dead letter {news.topic}/{news.partition}/{news.offset}: {news.field} {news.reason}")
             return
-        day, tenant, who, severity, spent, expected, deviation, streak, status = news.cells
-        text = f"{severity} {tenant}: {who} spent {spent} on {day}, expected {expected} ({deviation}, {streak})"
-        self.said(f"fact {status:11} {text}")
+        when, who, kind, severity, cause, spent, expected, _, status = cells(news)
+        self.said(f"fact {status:11} {when} {severity} {kind} of {who}: {spent}, expected {expected}; {cause}")
 
     def totals(self, rows: Sequence[TenantRow], whence: str) -> None:
         """Show each tenant's totals, as they should be and as PostgreSQL has them.
@@ -81,8 +88,8 @@ class Screen:
         columns = (Column(name, justify="right", no_wrap=True) for name in names)
         table = Table("tenant", *columns, "equal", box=None, header_style="bold", padding=(0, 2, 0, 0))
         for row in rows[:_TENANTS_SHOWN]:
-            cells = (*_cells(row, sent=True), *_cells(row, sent=False))
-            table.add_row(row.tenant_id, *cells, Text("yes", "green") if row.equal else Text("NO", "bold red"))
+            numbers = (*_numbers(row, sent=True), *_numbers(row, sent=False))
+            table.add_row(row.tenant_id, *numbers, Text("yes", "green") if row.equal else Text("NO", "bold red"))
         self._console.print(f"\nTotals by tenant: {whence}, and stored in PostgreSQL", style="bold")
         self._console.print(table)
         if len(rows) > _TENANTS_SHOWN:
@@ -120,24 +127,41 @@ class Screen:
             f"{self._published:,} records published, {self._read:,} read by the worker, "
             f"{len(self._board.facts)} on {FACTS_TOPIC}, {len(self._board.dead)} on {DEAD_LETTERS}\n"
         )
-        newest = list(self._board.facts.values())[-max(self._console.height - _OTHER_LINES, 1) :]
+        lines = -(-_WIDTH_MIN // self._console.width)  # of a fact, roughly: its words fold
+        newest = list(self._board.facts.values())[-max((self._console.height - _OTHER_LINES) // lines, 1) :]
         return Group(Text(head), _table(newest))
+
+
+def cells(fact: Fact) -> tuple[str, ...]:
+    """Return *fact* as a row of the table: a day or month, whose, which anomaly, why, and the money."""
+    who = fact.tenant_id if fact.entity_type == "tenant" else f"{fact.tenant_id} {fact.entity_type} {fact.entity_id}"
+    return (
+        fact.day[:7] if fact.period == "monthly" else fact.day,
+        who,
+        what(fact),
+        fact.severity,
+        why(fact),
+        usd(fact.current_nanousd or 0),
+        "-" if fact.expected_nanousd is None else usd(fact.expected_nanousd),
+        "-" if fact.budget is not None else f"{fact.deviation_pct:+.0f} %",
+        f"{fact.status}, restated" if fact.restated else fact.status,
+    )
 
 
 def _table(facts: Sequence[Fact]) -> Table:
     columns = (
         Column(name, justify="right", no_wrap=True, min_width=_MONEY_WIDTH)
-        if name in NUMBERS
-        else Column(name, no_wrap=True)
-        for name in HEAD
+        if name in _NUMBERS
+        else Column(name, no_wrap=name in _WHOLE)
+        for name in _HEAD
     )
     table = Table(*columns, header_style="bold", box=None, padding=(0, 2, 0, 0))
     for fact in facts:
-        table.add_row(*fact.cells, style=_COLOURS.get(fact.status, ""))
+        table.add_row(*cells(fact), style=_COLOURS.get(fact.status, ""))
     return table
 
 
-def _cells(row: TenantRow, *, sent: bool) -> tuple[str, str, str]:
+def _numbers(row: TenantRow, *, sent: bool) -> tuple[str, str, str]:
     totals = row.sent if sent else row.stored
     cost = "-" if totals.requests == totals.unpriced else usd(totals.cost_nanousd)
     return (f"{totals.requests:,}", f"{totals.input_tokens + totals.output_tokens:,}", cost)

@@ -53,6 +53,13 @@ class Stage:
 
 
 @contextmanager
+def another_worker(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker that goes on where the one of *stage* left."""
+    with _worker(stage.log.with_name("worker-2.log"), stage.log.parent) as process:
+        yield process
+
+
+@contextmanager
 def raised(said: Callable[[str], None]) -> Iterator[Stage]:
     """Start everything and yield it; *said* is told what happens. Raises ServerFailed.
 

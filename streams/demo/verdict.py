@@ -14,8 +14,10 @@ from drivers.postgres.read import DayTotal
 from engines.core.model import Position
 from engines.core.time import format_day
 from streams import fates
-from streams.demo.board import Board, Fact, usd
-from streams.demo.scenario import DAYS, FIRST_DAY, Month, Planted, Totals
+from streams.demo.board import Board, Fact
+from streams.demo.incidents import DAYS, FIRST_DAY, Due, Incident
+from streams.demo.scenario import Month, Totals
+from streams.demo.words import usd, what, why
 
 Days = Mapping[tuple[str, int], Totals]
 """Totals by tenant and UTC day."""
@@ -86,22 +88,18 @@ def by_tenant(sent: Days, stored: Days) -> list[TenantRow]:
 
 
 def judge_month(month: Month, ended: Ended) -> list[Check]:
-    """Return what had to come of the generated month, and whether it did."""
+    """Return what had to come of the generated weeks, and whether it did."""
     board = ended.board
-    planted = [_planted(spike, board) for spike in month.planted]
-    expected = {id_of(spike) for spike in month.planted}
-    others = [
-        fact
-        for fact in board.in_order()
-        if (fact.tenant_id, fact.entity_type, fact.entity_id, fact.day) not in expected
-    ]
+    expected = {id_of(due) for incident in month.incidents for due in incident.due}
+    others = [fact for fact in board.in_order() if _id(fact) not in expected]
     return [
-        *planted,
+        *(_planted(incident, board) for incident in month.incidents),
         Check("nothing else is reported", not others, "; ".join(map(_told, others)) or "no other fact on the topic"),
         _closed(ended),
         _dead(month, ended),
         _counted("duplicates are counted once", ended, fates.DUPLICATES, month.duplicates),
-        _counted("nothing is late", ended, fates.LATE, 0),
+        _counted("records of closed days correct them", ended, fates.RESTATED, month.restated),
+        _counted("what is too old is set apart", ended, fates.LATE, month.late),
         _unpriced(month, ended),
         *judge_any(month.totals, ended),
     ]
@@ -131,33 +129,51 @@ def judge_any(sent: Days, ended: Ended, whence: str = "sent") -> list[Check]:
     ]
 
 
-def id_of(spike: Planted) -> tuple[str, str, str, str]:
-    """Return tenant, entity and day of the fact that *spike* must bring."""
-    return (spike.tenant_id, spike.entity_type, spike.entity_id, format_day(spike.day)[:10])
+Id = tuple[str, str, str, str, str]
 
 
-def _planted(spike: Planted, board: Board) -> Check:
-    found = [
-        fact
-        for fact in board.facts.values()
-        if (fact.tenant_id, fact.entity_type, fact.entity_id, fact.day) == id_of(spike)
+def id_of(due: Due) -> Id:
+    """Return type, tenant, entity and day of the fact that must come."""
+    return (due.anomaly_type, due.tenant_id, due.entity_type, due.entity_id, format_day(due.day)[:10])
+
+
+def _id(fact: Fact) -> Id:
+    return (fact.anomaly_type, fact.tenant_id, fact.entity_type, fact.entity_id, fact.day)
+
+
+def _planted(incident: Incident, board: Board) -> Check:
+    wanted = {id_of(due): due for due in incident.due}
+    found = [fact for fact in board.in_order() if _id(fact) in wanted]
+    holds = len(found) == len(wanted) == len({_id(fact) for fact in found})
+    holds = holds and all(_as_due(wanted[_id(fact)], fact) for fact in found)
+    missing = [
+        f"{kind} of {entity} on {day} is missing" for kind, _, _, entity, day in wanted.keys() - set(map(_id, found))
     ]
-    holds = len(found) == 1 and found[0].status == "final" and found[0].breach_count == spike.days
-    detail = "; ".join(map(_told, found)) or "no fact on the topic"
-    return Check(f"found: {spike.story}", holds, detail)
+    return Check(f"found: {incident.story}", holds, "; ".join([*_last_told(found), *sorted(missing)]))
+
+
+def _as_due(due: Due, fact: Fact) -> bool:
+    told = (fact.status, fact.severity, fact.derived_cause, fact.breach_count, fact.restated)
+    return told == ("final", "HIGH", due.cause, due.breach_count, due.restated)
+
+
+def _last_told(found: Sequence[Fact]) -> list[str]:
+    more = f"{len(found)} facts, the last: " if len(found) > 1 else ""
+    return [more + _told(fact) for fact in found[-1:]]
 
 
 def _told(fact: Fact) -> str:
     who = f"{fact.tenant_id} {fact.entity_type} {fact.entity_id}"
     money = f"{usd(fact.current_nanousd or 0)} instead of {usd(fact.expected_nanousd or 0)}"
-    return f"{who} on {fact.day}: {money}, {fact.status}, {fact.anomaly_id}"
+    restated = ", restated" if fact.restated else ""
+    return f"{what(fact)} of {who}, {fact.day}: {money}; {why(fact)}; {fact.status}{restated}"
 
 
 def _closed(ended: Ended) -> Check:
     wanted = FIRST_DAY + DAYS - 1
     found = {row.closed_through for row in ended.positions if row.next_offset}
     told = ", ".join("none" if day is None else format_day(day)[:10] for day in found)
-    return Check("the month is closed, the day after is open", found == {wanted}, f"closed through {told}")
+    return Check("the weeks are closed, the day after is open", found == {wanted}, f"closed through {told}")
 
 
 def _dead(month: Month, ended: Ended) -> Check:

@@ -1,4 +1,4 @@
-"""Who spends what in the demo: five companies with steady habits, and one too small to bother anybody.
+"""Who spends what in the demo: seven companies with steady habits, and one too small to bother anybody.
 
 Rates are written down here a second time, as their providers publish them, so that what the demo expects does not
 come from the code it checks; a test holds them equal to the price table.
@@ -65,12 +65,18 @@ class Tenant:
     Attributes:
         noon: the UTC hour around which its day lies.
         swing: how far a day may be off the ordinary, as a share.
+        weekend: what a day of the weekend is of a working day.
+        spread: how far a call may be off the middling one in size, as a share.
+        offline: the share of calls that arrive days later, because their maker was offline.
     """
 
     name: str
     noon: int
     workloads: tuple[Workload, ...]
     swing: float = 0.05
+    weekend: float = 0.75
+    spread: float = 0.3
+    offline: float = 0.0
 
 
 _CODERS: Final = ("bill", "dom", "milton", "peter", "samir")
@@ -102,6 +108,7 @@ TENANTS: Final = (
             Workload("code-review", OPUS, _CODERS, 26, 34_000, 2_000, cached_pct=50),
             Workload("test-writing", SONNET, _CODERS, 12, 52_000, 6_000, cached_pct=60),
             Workload("commit-messages", GPT_4O_MINI, _CODERS, 9, 3_000, 90),
+            Workload("nightly-docs", OPUS, (None,), 48, 10_000, 500),
         ),
     ),
     Tenant(
@@ -122,9 +129,27 @@ TENANTS: Final = (
         ),
     ),
     Tenant(
+        "hooli-retail",
+        18,
+        (
+            Workload("product-questions", SONNET, (None,), 70, 70_000, 3_000),
+            Workload("image-captions", GPT_4O, (None,), 40, 60_000, 1_500),
+            Workload("search-rewrite", GPT_4O_MINI, (None,), 30, 1_500, 60),
+        ),
+    ),
+    Tenant(
+        "tyrell-robotics",  # machines: no weekend, and every call like the other
+        12,
+        (Workload("path-planning", O3, (None,), 60, 110_000, 6_000),),
+        swing=0.0,
+        weekend=1.0,
+        spread=0.0,
+    ),
+    Tenant(
         "sidewalk-startup",
         20,
         (Workload("launch-posts", GPT_4O, ("zoe",), 24, 4_000, 900),),
         swing=0.9,
+        offline=0.05,
     ),
 )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -49,15 +50,19 @@ def play(folder: Path, *arguments: str) -> tuple[int, str]:
 def test_the_demo_finds_what_was_planted_and_all_its_checks_hold(folder: Path) -> None:
     code, out = play(folder, "--seed", "4")
     assert code == 0, out
-    assert "All 11 checks hold" in out
+    assert "All 18 checks hold" in out
     assert "NO" not in [line.split()[-1] for line in out.splitlines() if line.strip()]
     told = [line for line in out.splitlines() if line.startswith("[") and " fact " in line]
     for status in ("provisional", "final"):
         assert sum(f"fact {status}" in line and "feature storyboard-render" in line for line in told) == 1
-        assert sum(f"fact {status}" in line and "user milton" in line and "2 days" in line for line in told) == 1
-    assert len(told) == 4
+        assert sum(f"fact {status}" in line and "day 2" in line and "user milton" in line for line in told) == 1
+        assert sum(f"fact {status}" in line and "FEATURE_SURGE: image-captions" in line for line in told) == 1
+        assert sum(f"fact {status}" in line and "BUDGET_EXCEEDED" in line for line in told) == 1
+    assert sum("fact final, restated" in line and "user chloe" in line for line in told) == 1
+    assert not [line for line in told if "withdrawn" in line]
+    assert "outlay budgets set --tenant northwind-legal" in out
     assert "input_tokens is negative" in out
-    for tenant in ("acme-support", "globex-studio", "initech-dev", "northwind-legal", "sidewalk-startup"):
+    for tenant in ("acme-support", "globex-studio", "hooli-retail", "initech-dev", "tyrell-robotics"):
         assert sum(line.startswith(f"{tenant} ") and line.rstrip().endswith(" yes") for line in out.splitlines()) == 1
     assert "Traceback" not in out
     assert list(folder.iterdir()) == []
@@ -73,6 +78,49 @@ def test_it_plays_records_of_ones_own_and_compares_with_a_replay(folder: Path, t
     assert code == 0, out
     assert "All 4 checks hold" in out
     assert "2,990 accepted + 10 duplicates + 1 dead + 0 late + 0 forwarded = 3,001 of 3,001 published" in out
+    assert list(folder.iterdir()) == []
+
+
+def test_kept_up_it_answers_the_commands_it_prints_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(record(number)) + "\n" for number in range(3000)))
+    with subprocess.Popen(
+        [*COMMAND, "--keep", "--data", str(path)],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line.strip())
+            if line.startswith("  kcat"):
+                break
+        exports = [word for line in printed if line.startswith("export ") for word in shlex.split(line)[1:]]
+        theirs = dict(word.split("=", 1) for word in exports)
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")}
+        answers = [
+            subprocess.run(
+                [*COMMAND[:-1], *shlex.split(line, comments=True)[1:]],
+                env=plain | theirs,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            for line in printed
+            if line.startswith("outlay ") and "snapshots" not in line
+        ]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert [answer.returncode for answer in answers] == [0, 0, 0], [answer.stdout for answer in answers]
+    assert any("costs/0" in answer.stdout for answer in answers)
+    assert theirs["OUTLAY_DATABASE_URL"].startswith("postgresql://")
+    assert "everything is stopped and removed" in rest
+    assert process.returncode == 0, rest
     assert list(folder.iterdir()) == []
 
 

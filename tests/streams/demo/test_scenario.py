@@ -1,4 +1,4 @@
-"""The generated month: exactly its planted spikes fire, whatever the seed, and it knows its own totals."""
+"""The generated weeks: exactly their planted incidents are facts, whatever the seed, and they know their own totals."""
 
 import json
 from collections import Counter
@@ -10,14 +10,17 @@ import pytest
 from drivers.kafka.murmur2 import partition_of
 from drivers.prices import Prices
 from drivers.topics import load
-from engines.core.time import US_PER_DAY, US_PER_HOUR, parse_instant
+from engines.core.model import SettingRow
+from engines.core.time import US_PER_DAY, US_PER_HOUR, format_day, parse_instant
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.prices import Unpriced
 from engines.cost.rules import STANDARD
+from engines.cost.setting_lines import BudgetLine
 from streams.demo import scenario
+from streams.demo.incidents import DAYS, FIRST_DAY
 from streams.demo.run import totals_of
-from streams.demo.scenario import DAYS, FIRST_DAY, Month
+from streams.demo.scenario import Month
 from streams.demo.verdict import id_of
 from streams.demo.workloads import MODELS, Model
 from streams.replay import Replay, Replayed
@@ -33,58 +36,102 @@ def month(seed: int) -> Month:
 
 
 async def replayed(seed: int) -> Replayed:
-    replay = Replay(CostDomain(Prices(), STANDARD), load().named(TOPIC).partitions, NOW_MS)
+    made = month(seed)
+    lines = [
+        BudgetLine(
+            tenant_id=budget.tenant_id,
+            budget_type="tenant",
+            monthly_limit_cents=100 * budget.monthly_usd,
+            effective_from=format_day(FIRST_DAY),
+        )
+        for budget in made.budgets
+    ]
+    rows = [SettingRow(seq, *line.setting()) for seq, line in enumerate(lines, 1)]
+    partitions = load().named(TOPIC).partitions
+    replay = Replay(CostDomain(Prices(), STANDARD), partitions, NOW_MS, settings=rows)
     await replay.start()
-    await replay.feed(month(seed).lines)
+    await replay.feed(made.lines)
     return await replay.finish(close_all=False)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_exactly_the_planted_spikes_fire_and_all_totals_are_as_counted(seed: int) -> None:
+async def test_exactly_the_planted_incidents_are_facts_and_all_totals_are_as_counted(seed: int) -> None:
     made, ended = month(seed), await replayed(seed)
-    facts = [json.loads(line) for line in ended.facts]
     found = {
-        (fact["tenant_id"], fact["entity_type"], fact["entity_id"], fact["window_start"][:10]): fact for fact in facts
+        (fact["anomaly_type"], fact["tenant_id"], fact["entity_type"], fact["entity_id"], fact["window_start"][:10]): (
+            (fact["status"], fact["severity"], fact["derived_cause"], fact["breach_count"], fact["restated"])
+        )
+        for fact in map(json.loads, ended.facts)
     }
-    assert len(facts) == len(found) == len(made.planted) == 2
-    for spike in made.planted:
-        fact = found[id_of(spike)]
-        assert (fact["status"], fact["severity"], fact["breach_count"]) == ("final", "HIGH", spike.days)
+    due = [due for incident in made.incidents for due in incident.due]
+    assert found == {id_of(one): ("final", "HIGH", one.cause, one.breach_count, one.restated) for one in due}
+    assert len(ended.facts) == len(found) == len(due)
     assert totals_of(ended) == made.totals
-    assert (ended.counts["duplicates"], ended.counts["dead"]) == (made.duplicates, made.dead)
+    counted = {name: ended.counts.get(name, 0) for name in ("duplicates", "conflicting", "dead", "late", "restated")}
+    assert counted == {
+        "duplicates": made.duplicates,
+        "conflicting": 0,
+        "dead": made.dead,
+        "late": made.late,
+        "restated": made.restated,
+    }
     assert ended.adds_up
-    assert ended.late == []
     unpriced = {name: n for name, n in ended.counts.items() if name.startswith("unpriced.")}
     assert unpriced.keys() == {"unpriced.unknown_model", "unpriced.unknown_provider"}
     assert sum(unpriced.values()) == sum(totals.unpriced for totals in made.totals.values())
 
 
-def test_the_two_spikes_are_of_the_two_kinds_that_fire() -> None:
-    alone, streak = month(1).planted
-    assert (alone.entity_type, alone.days) == ("feature", 1)
-    assert alone.factor > 3
-    assert (streak.entity_type, streak.days) == ("user", 2)
-    assert streak.factor < 2
+def test_every_kind_of_fact_and_every_cause_is_planted() -> None:
+    due = [due for incident in month(1).incidents for due in incident.due]
+    assert {one.anomaly_type for one in due} == {"ABSOLUTE_SPIKE", "SUSTAINED_DRIFT", "BUDGET_EXCEEDED"}
+    assert {one.cause for one in due} == {
+        "RETRY_LOOP",
+        "FEATURE_SURGE",
+        "PROMPT_GROWTH",
+        "TRAFFIC_GROWTH",
+        "UNKNOWN",
+    }
+    assert {one.entity_type for one in due} == {"tenant", "feature", "user"}
+    assert [one for one in due if one.restated]
+    assert len({id_of(one) for one in due}) == len(due)
 
 
-def test_a_seed_makes_the_same_month_again_and_another_one_another() -> None:
+def test_a_seed_makes_the_same_weeks_again_and_another_one_others() -> None:
     assert scenario.month(1) == month(1)
     assert scenario.month(2).lines != month(1).lines
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_month_has_what_it_is_meant_to_show(seed: int) -> None:
-    records = [json.loads(line) for line in month(seed).lines]
+def test_the_weeks_have_what_they_are_meant_to_show(seed: int) -> None:
+    made = month(seed)
+    records = [json.loads(line) for line in made.lines]
     times = [parse_instant(record["occurred_at"]) for record in records]
-    behind = max(newest - at for newest, at in zip(_newest(times), times, strict=True))
-    assert 0 < behind < US_PER_HOUR // 4
-    assert len({record["id"] for record in records}) == len(records) - month(seed).duplicates
-    assert month(seed).duplicates > 100
+    behind = [newest - at for newest, at in zip(_newest(times), times, strict=True)]
+    assert sum(US_PER_HOUR // 4 < late < US_PER_HOUR for late in behind) > 20  # slow ones, of days that are open
+    assert not [late for late in behind if US_PER_HOUR <= late <= US_PER_DAY]
+    assert made.restated > 80
+    assert len({record["id"] for record in records}) == len(records) - made.duplicates
+    assert made.duplicates > 100
     assert sum("is_retry" in record for record in records) > 100
     assert sum("cost_cents" in record for record in records) > 500
     days = {at // US_PER_DAY for at in times}
-    assert days == set(range(FIRST_DAY, FIRST_DAY + DAYS + 1))
+    assert set(range(FIRST_DAY, FIRST_DAY + DAYS + 1)) < days
+    assert len(days) == DAYS + 1 + made.late
     assert 20_000 <= len(records) <= 40_000
+    assert (
+        len(made.lines) == sum(one.requests for one in made.totals.values()) + made.duplicates + made.dead + made.late
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_days_have_their_rhythm(seed: int) -> None:
+    totals = month(seed).totals
+    weeks = [range(FIRST_DAY + 7 * week, FIRST_DAY + 7 * week + 7) for week in range(DAYS // 7)]
+    for tenant in ("acme-support", "northwind-legal"):
+        for week in weeks:
+            work, rest = week[:5], week[5:]
+            usual = sum(totals[tenant, day].cost_nanousd for day in work) / 5
+            assert sum(totals[tenant, day].cost_nanousd for day in rest) / 2 < 0.9 * usual
 
 
 @pytest.mark.parametrize("seed", SEEDS)

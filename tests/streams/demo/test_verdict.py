@@ -15,8 +15,12 @@ from engines.cost.anomalies import FACTS_TOPIC
 from streams import fates
 from streams.demo import scenario
 from streams.demo.board import Board, Fact
-from streams.demo.scenario import DAYS, FIRST_DAY, Month, Planted, Totals
+from streams.demo.incidents import DAYS, FIRST_DAY, Due
+from streams.demo.scenario import Month, Totals
 from streams.demo.verdict import Ended, by_tenant, days_of, id_of, judge_any, judge_month
+
+RENDER = "found: a render job retries all day"
+PROMPT = "found: a release makes a prompt longer, for three days"
 
 
 @cache
@@ -24,21 +28,34 @@ def month() -> Month:
     return scenario.month(1)
 
 
-def fact(spike: Planted, **changes: Any) -> dict[str, Any]:
-    tenant, entity_type, entity_id, day = id_of(spike)
+def dues() -> list[Due]:
+    return [due for incident in month().incidents for due in incident.due]
+
+
+def due_of(cause: str) -> Due:
+    return next(due for due in dues() if due.cause == cause)
+
+
+def fact(due: Due, **changes: Any) -> dict[str, Any]:
+    kind, tenant, entity_type, entity_id, day = id_of(due)
     told = {
-        "anomaly_id": f"ca_{entity_id}",
+        "anomaly_id": f"ca_{kind}_{entity_id}_{day}",
         "revision": 3,
-        "anomaly_type": "ABSOLUTE_SPIKE",
+        "anomaly_type": kind,
         "tenant_id": tenant,
         "entity_type": entity_type,
         "entity_id": entity_id,
         "window_start": f"{day}T00:00:00Z",
+        "period": "monthly" if kind.startswith("BUDGET") else None,
         "severity": "HIGH",
         "current_nanousd": 80_000_000_000,
         "expected_nanousd": 20_000_000_000,
         "deviation_pct": 300.0,
-        "breach_count": spike.days,
+        "breach_count": due.breach_count,
+        "derived_cause": due.cause,
+        "cause_evidence": None,
+        "budget": None,
+        "restated": due.restated,
         "status": "final",
         "more": {"is": "ignored"},
     }
@@ -55,8 +72,8 @@ def dead() -> dict[str, Any]:
 
 def as_it_should_be() -> Ended:
     board = Board()
-    for spike in month().planted:
-        tell(board, FACTS_TOPIC, fact(spike))
+    for due in dues():
+        tell(board, FACTS_TOPIC, fact(due))
     tell(board, fates.DEAD_LETTERS, dead())
     unpriced = sum(totals.unpriced for totals in month().totals.values())
     accepted = sum(totals.requests for totals in month().totals.values())
@@ -65,6 +82,8 @@ def as_it_should_be() -> Ended:
         fates.ACCEPTED: accepted,
         fates.DUPLICATES: month().duplicates,
         fates.DEAD: 1,
+        fates.LATE: 1,
+        fates.RESTATED: month().restated,
         "unpriced.unknown_model": unpriced,
     }
     row = Position("costs", 0, "c", "t", len(month().lines), closed_through=FIRST_DAY + DAYS - 1, counts=counts)
@@ -76,14 +95,14 @@ def counting(ended: Ended, **counts: int) -> Ended:
     return replace(ended, positions=[replace(row, counts={**row.counts, **counts})])
 
 
-def without_a_spike(ended: Ended) -> Ended:
-    ended.board.facts.popitem()
+def without_a_fact(ended: Ended) -> Ended:
+    del ended.board.facts[fact(due_of("PROMPT_GROWTH"))["anomaly_id"]]
     return ended
 
 
 def with_a_fact_that_is(**changes: Any) -> Callable[[Ended], Ended]:
     def spoil(ended: Ended) -> Ended:
-        tell(ended.board, FACTS_TOPIC, fact(month().planted[0], revision=9, **changes))
+        tell(ended.board, FACTS_TOPIC, fact(due_of("RETRY_LOOP"), revision=9, **changes))
         return ended
 
     return spoil
@@ -115,10 +134,14 @@ def test_what_is_as_it_should_be_holds() -> None:
 @pytest.mark.parametrize(
     "spoil,failing",
     [
-        (without_a_spike, {"found: one user runs far more reviews, two days in a row"}),
-        (with_a_fact_that_is(status="provisional"), {"found: a render job retries all day"}),
-        (with_a_fact_that_is(breach_count=2), {"found: a render job retries all day"}),
-        (with_a_fact_that_is(status="withdrawn"), {"found: a render job retries all day"}),
+        (without_a_fact, {PROMPT}),
+        (with_a_fact_that_is(status="provisional"), {RENDER}),
+        (with_a_fact_that_is(breach_count=2), {RENDER}),
+        (with_a_fact_that_is(status="withdrawn"), {RENDER}),
+        (with_a_fact_that_is(severity="MEDIUM"), {RENDER}),
+        (with_a_fact_that_is(derived_cause="TRAFFIC_GROWTH"), {RENDER}),
+        (with_a_fact_that_is(restated=True), {RENDER}),
+        (with_a_fact_that_is(anomaly_id="ca_other", anomaly_type="BUDGET_WARNING"), {"nothing else is reported"}),
         (with_a_fact_that_is(anomaly_id="ca_other", entity_id="caption-check"), {"nothing else is reported"}),
         (
             with_a_fact_that_is(anomaly_id="ca_other", window_start="2025-09-02T00:00:00Z"),
@@ -127,12 +150,16 @@ def test_what_is_as_it_should_be_holds() -> None:
         (with_a_total_that_is_off, {"totals in PostgreSQL equal those sent"}),
         (without_a_day, {"totals in PostgreSQL equal those sent"}),
         (without_dead_letters, {"the bad record is on dead-letters"}),
-        (with_an_open_day, {"the month is closed, the day after is open"}),
+        (with_an_open_day, {"the weeks are closed, the day after is open"}),
         (
             lambda ended: counting(ended, duplicates=0),
             {"duplicates are counted once", "every record came to one end"},
         ),
-        (lambda ended: counting(ended, late=1), {"nothing is late", "every record came to one end"}),
+        (
+            lambda ended: counting(ended, late=2),
+            {"what is too old is set apart", "every record came to one end"},
+        ),
+        (lambda ended: counting(ended, restated=0), {"records of closed days correct them"}),
         (lambda ended: counting(ended, **{"unpriced.no_price": 1}), {"records without a price are counted"}),
         (lambda ended: replace(ended, published=ended.published + 1), {"every record came to one end"}),
         (lambda ended: replace(ended, worker_exit=1), {"the worker left in order"}),
@@ -143,10 +170,10 @@ def test_each_thing_that_goes_wrong_is_said(spoil: Callable[[Ended], Ended], fai
     assert {check.what for check in checks if not check.holds} == failing
 
 
-def test_a_second_fact_of_a_planted_spike_is_no_find() -> None:
+def test_a_second_fact_of_a_planted_incident_is_no_find() -> None:
     ended = as_it_should_be()
-    tell(ended.board, FACTS_TOPIC, fact(month().planted[0], anomaly_id="ca_twin"))
-    assert not judge_month(month(), ended)[0].holds
+    tell(ended.board, FACTS_TOPIC, fact(due_of("RETRY_LOOP"), anomaly_id="ca_twin"))
+    assert [check.what for check in judge_month(month(), ended) if not check.holds] == [RENDER]
 
 
 def test_totals_that_should_not_be_there_are_found() -> None:
@@ -169,10 +196,10 @@ def test_stored_totals_read_like_sent_ones() -> None:
 
 
 def test_the_board_keeps_the_highest_revision_of_each_id() -> None:
-    board, spike = Board(), month().planted[0]
+    board, due = Board(), due_of("RETRY_LOOP")
     taken = []
     for revision, status in ((5, "final"), (4, "provisional"), (5, "final"), (7, "final")):
-        news = board.take(FACTS_TOPIC, json.dumps(fact(spike, revision=revision, status=status)).encode())
+        news = board.take(FACTS_TOPIC, json.dumps(fact(due, revision=revision, status=status)).encode())
         taken.append(news.revision if isinstance(news, Fact) else None)
     assert taken == [5, None, None, 7]
     assert [held.revision for held in board.in_order()] == [7]
