@@ -128,7 +128,7 @@ class Owner:
             closing = asyncio.ensure_future(self._resume(claim))
             self._ready.set()
             try:
-                await claim.run()
+                await self._run_claim(claim)
             finally:
                 closing.cancel()
                 await asyncio.gather(closing, return_exceptions=True)
@@ -148,6 +148,24 @@ class Owner:
             self._climb_down(error)
         finally:
             self._claim = None
+
+    async def _run_claim(self, claim: Claim) -> None:
+        """Run *claim* to its end; what failed after it was lost, by what its successor had written, is no failure."""
+        try:
+            await claim.run()
+        except (Fenced, Rewound, SettingsMoved):
+            raise
+        except Exception:
+            name = f"{self.tp.topic}/{self.tp.partition} reading position"
+            limits, sleep, left = self._deps.limits, self._deps.sleep, claim.state.sealed
+            row = await persist(name, lambda: claim.store.read_position(self.tp), limits, sleep)
+            if row is None or row.epoch < left.epoch:
+                raise Rewound from None
+            if row.epoch > left.epoch:
+                raise Fenced from None
+            if row.version < left.version - 1:  # the newest batch may not have been committed yet
+                raise Rewound from None
+            raise
 
     @staticmethod
     async def _resume(claim: Claim) -> None:
