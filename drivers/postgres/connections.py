@@ -172,8 +172,15 @@ async def connected(dsn: str, settings: dict[str, str], limits: PostgresLimits) 
             raise out from None  # the reason is said better
         if isinstance(error, OSError):
             raise
-        raise SettingsError(f"database URL: {error}") from error  # asyncpg's word for a URL it cannot read
+        raise SettingsError(f"database URL: {_unread(error)}") from None
     return raw
+
+
+def _unread(error: ValueError) -> str:
+    """Return why asyncpg cannot read a URL; only what it says on purpose quotes no part of it, as of a password."""
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return str(error).splitlines()[0]
+    return "it cannot be read; in user name and password write / as %2F, ? as %3F, # as %23, % as %25"
 
 
 async def _give_back(connecting: asyncio.Task[AsyncConnection]) -> None:
