@@ -38,8 +38,8 @@ def test_kills_change_nothing_with_all_rules_on(deployment: Deployment, *, on_th
         if on_the_way:
             deployment.outlay(*settings_on_the_way(names, stream.records[:half]))
         with broker.load(deployment.bootstrap, stream.records[half:], rate=half / 4):
-            for _ in range(2):
-                deployment.reached(deployment.events + random.randint(1, half // 3))
+            for third in range(2):
+                deployment.reached(half + half * third // 3 + random.randint(1, half // 3))
                 kill_one()
         found = exact.exact(deployment, set_on_the_way=on_the_way)
         for worker in workers:
