@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,10 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which weeks to make up.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, and say how to look around.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw spend, baselines and facts: .png, .svg or .pdf. Needs the extra plot."),
+    ] = None,
 ) -> None:
     """Start PostgreSQL, a broker and a worker, publish five weeks of records, and show what comes of it.
 
@@ -27,8 +32,9 @@ def demo(
     from streams.demo import run
 
     once.quiet()
+    extras = run.Extras(keep=keep, plot=plot)
     try:
-        holds = run.run_files(data, keep=keep) if data else run.run_month(seed, keep=keep)
+        holds = run.run_files(data, extras) if data else run.run_month(seed, extras)
     except KeyboardInterrupt:
         print("outlay: interrupted", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED) from None

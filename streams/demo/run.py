@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final, NoReturn
 
 import msgspec
@@ -23,9 +25,10 @@ from streams import fates
 from streams.demo.board import Board
 from streams.demo.keep import kept
 from streams.demo.play import play
+from streams.demo.plot import plot, refuse_plot
 from streams.demo.scenario import Totals, month
 from streams.demo.screen import Screen
-from streams.demo.stage import raised
+from streams.demo.stage import Stage, raised
 from streams.demo.verdict import Check, Ended, by_tenant, judge_any, judge_month
 from streams.lines import STDIN, LineReader
 from streams.replay import Replay, Replayed
@@ -35,12 +38,25 @@ _RATE: Final = 3_500.0
 _EPOCH: Final = date(1970, 1, 1)
 
 
-def run_month(seed: int, *, keep: bool = False) -> bool:
-    """Play the weeks that *seed* makes; return whether everything came out. Raises OutlayError.
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What is wanted beside the play.
 
-    With *keep* everything stays up afterwards, until it is interrupted.
+    Attributes:
+        keep: everything stays up afterwards, until it is interrupted.
+        plot: where a picture of it goes.
     """
-    screen, board = Screen(), Board()
+
+    keep: bool = False
+    plot: Path | None = None
+
+
+NOTHING_MORE: Final = Extras()
+
+
+def run_month(seed: int, extras: Extras = NOTHING_MORE) -> bool:
+    """Play the weeks that *seed* makes; return whether everything came out. Raises OutlayError."""
+    screen, board = _opened(extras)
     made = month(seed)
     screen.said(f"{len(made.lines):,} records of five weeks (seed {seed}); what goes wrong in them:")
     for incident in made.incidents:
@@ -51,22 +67,19 @@ def run_month(seed: int, *, keep: bool = False) -> bool:
         screen.facts()
         screen.totals(by_tenant(made.totals, ended.stored), "sent")
         holds = screen.verdict(judge_month(made, ended))
-        if keep:
-            kept(stage, screen.said, screen.pasted)
+        _after(extras, stage, screen, board, ended)
     return holds
 
 
-def run_files(names: Sequence[str], *, keep: bool = False) -> bool:
+def run_files(names: Sequence[str], extras: Extras = NOTHING_MORE) -> bool:
     """Play the records in files; return whether PostgreSQL ends with what a replay in memory gives.
-
-    With *keep* everything stays up afterwards, until it is interrupted.
 
     Raises:
         OutlayError: a file cannot be read, or the demo not be brought to its end.
     """
     if STDIN in names:
         raise OutlayError("the demo reads its records twice, so they must lie in files")
-    screen, board = Screen(), Board()
+    screen, board = _opened(extras)
     reader, again = LineReader(names), LineReader(names)
     now_ms = time.time_ns() // 1_000_000
     with _ended_in_order(), raised(screen.said) as stage:
@@ -77,9 +90,22 @@ def run_files(names: Sequence[str], *, keep: bool = False) -> bool:
         expected = totals_of(replayed)
         screen.totals(by_tenant(expected, ended.stored), "replayed")
         holds = screen.verdict([_same_ends(replayed, ended), *judge_any(expected, ended, "replayed")])
-        if keep:
-            kept(stage, screen.said, screen.pasted)
+        _after(extras, stage, screen, board, ended)
     return holds
+
+
+def _opened(extras: Extras) -> tuple[Screen, Board]:
+    if extras.plot is not None:
+        refuse_plot(extras.plot)
+    return Screen(), Board()
+
+
+def _after(extras: Extras, stage: Stage, screen: Screen, board: Board, ended: Ended) -> None:
+    if extras.plot is not None:
+        plot(extras.plot, ended.stored, board.in_order())
+        screen.said(f"drawn: {extras.plot}")
+    if extras.keep:
+        kept(stage, screen.said, screen.pasted)
 
 
 @contextmanager
