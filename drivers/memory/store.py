@@ -257,8 +257,8 @@ class MemoryStore:
         row = state.positions.get(tp)
         if row is None or (row.epoch, row.version) != (batch.expected_epoch, batch.expected_version):
             return False
-        if batch.settings_seq is not None and len(state.settings) > batch.settings_seq:
-            raise SettingsMoved(f"settings row {len(state.settings)} is newer than {batch.settings_seq}")
+        if batch.settings_seq is not None and len(state.settings) != batch.settings_seq:
+            raise SettingsMoved(f"settings row {len(state.settings)} is the newest, not {batch.settings_seq}")
         outbox = state.outbox.setdefault(tp, {})
         refuse.position(position)
         refuse.pages(batch.pages)

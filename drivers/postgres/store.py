@@ -168,11 +168,14 @@ async def _commit(connection: Raw, batch: Batch) -> bool:
 
 
 async def _know_settings(connection: Raw, known_seq: int | None) -> None:
-    """Return when there is no newer settings row than *known_seq*, and hold off newer ones until the commit."""
+    """Return when *known_seq* is the newest settings row, and hold off newer ones until the commit.
+
+    A database that failed over may have lost the newest one: then it is not known what the close judged by, either.
+    """
     if known_seq is not None:
         newest = await connection.fetchval(sql.SETTINGS_HEAD)
-        if newest > known_seq:
-            raise SettingsMoved(f"settings row {newest} is newer than {known_seq}, which the close knew")
+        if newest != known_seq:
+            raise SettingsMoved(f"settings row {newest} is the newest, not {known_seq}, which the close knew")
 
 
 async def _claim(connection: Raw, tp: TopicPartition, log: LogBounds) -> tuple[str | None, Position]:

@@ -234,7 +234,7 @@ class Batch:
     as it will be, its version one higher. Outbox rows up to ``position.published`` are deleted.
 
     ``settings_seq`` is given by a batch that closes days: the newest settings row its judgements knew. The store
-    refuses it (``SettingsMoved``) when there is a newer one, and holds off newer ones until it is committed.
+    refuses it (``SettingsMoved``) when another one is, and holds off newer ones until it is committed.
     """
 
     expected_epoch: int

@@ -113,7 +113,7 @@ class Store(Protocol):
     async def commit(self, batch: Batch) -> bool:
         """Apply *batch* in one transaction; False when epoch or version were not the expected ones.
 
-        Raises SettingsMoved, nothing changed, when ``batch.settings_seq`` is given and there is a newer settings row.
+        Raises SettingsMoved, nothing changed, when ``batch.settings_seq`` is given and is not the newest settings row.
         ``Transient`` leaves open whether it happened: the caller reads the position to find out.
         """
 

@@ -66,7 +66,6 @@ class CostAnomalyDetector:
             self._tell_open(day, windows.entities(day), effects)
             windows.arm_day(day)
         for month in book.open_months():
-            windows.ensure_month(book, month)
             self.judge_month(book, month, effects)
 
     def standing(self, book: Book) -> list[tuple[Line, Line | None]]:
@@ -115,8 +114,9 @@ class CostAnomalyDetector:
     def judge_month(
         self, book: Book, month: int, effects: Effects, *, closed: bool = False, restated: bool = False
     ) -> None:
-        """Judge the monthly budgets of *month*; its page, if there is one, is known."""
-        page = book.month(month)
+        """Judge the monthly budgets of *month*, also one that became known after its last record."""
+        held = book.held(month_days(month))
+        page = windows.ensure_month(book, month) if held else None
         if page is None:
             return
         window = windows.month_window(book, month, page, closed=closed, restated=restated)

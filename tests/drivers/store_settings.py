@@ -53,6 +53,14 @@ class SettingsContract(StoreTests):
         assert await _row(subject.store) == before
         assert await subject.store.load_pages(TP, [KEY]) == {}
 
+    async def test_a_close_that_knew_a_row_the_database_lost_changes_nothing(self, subject: Subject) -> None:
+        claimed = await subject.store.claim(TP, LOG)
+        await subject.append(RULES)
+        before = await _row(subject.store)
+        with pytest.raises(SettingsMoved):
+            await subject.store.commit(batch(claimed, {"closed_through": 1}, settings_seq=4))
+        assert await _row(subject.store) == before
+
     async def test_what_closes_nothing_need_not_know_the_newest_row(self, subject: Subject) -> None:
         claimed = await subject.store.claim(TP, LOG)
         await subject.append(RULES)

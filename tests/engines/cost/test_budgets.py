@@ -141,6 +141,15 @@ def test_a_monthly_budget_set_in_the_middle_of_a_month_counts_it_from_its_first_
     assert spending.month(MONTH).totals["tenant"].keys() == {TENANT}
 
 
+def test_a_monthly_budget_that_becomes_known_as_its_month_closes_is_judged_by_that_close() -> None:
+    spending = Spending(STANDARD)
+    spending.fold(spent(LAST - 1, 500), spent(LAST, 500))
+    spending.learn(budget(monthly=10_000))  # and nothing is judged again before the close
+    told = [line for line in spending.close(LAST) if line["period"] == "monthly"]
+    assert said(told) == [("BUDGET_EXCEEDED", "HIGH", "monthly", "final")]
+    assert told[0]["current_nanousd"] == 1_000 * USD
+
+
 def test_a_scope_without_a_record_is_not_judged() -> None:
     spending = Spending(STANDARD, budget("user", "nobody", daily=1, monthly=1), budget(daily=1))
     told = spending.fold(spent(DAY, 1))
