@@ -1,4 +1,7 @@
-"""The database's side of a deployment: how far workers have come, and what people read."""
+"""The databases' side of a deployment: how far workers have come, and what people read.
+
+A URL may be several, with commas between them: then what is read is that of all.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ FROM positions WHERE topic = 'costs' ORDER BY partition
 _SETTINGS = """
 SELECT kind, tenant_id, (extract(epoch FROM effective_at) * 1000000)::bigint, body FROM settings ORDER BY seq
 """
+_ORDER = ("tenant_id", "start", "entity_type", "entity_id", "window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Progress:
 
 def prepare(url: str) -> None:
     """Make the tables."""
-    asyncio.run(migrate(url))
+    for one in url.split(","):
+        asyncio.run(migrate(one))
 
 
 def ask(url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> T | None:
@@ -87,12 +92,16 @@ def progress(url: str) -> dict[int, Progress]:
         rows = await connection.fetch(_PROGRESS)
         return {row[0]: Progress(row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows}
 
-    return ask(url, look) or {}
+    found: dict[int, Progress] = {}
+    for one in url.split(","):
+        found |= ask(one, look) or {}
+    return dict(sorted(found.items()))
 
 
 def snapshots(url: str) -> list[Line]:
     """Return the snapshot lines as CONTRACT §5 writes them."""
-    return asyncio.run(_snapshots(url))
+    found = [line for one in url.split(",") for line in asyncio.run(_snapshots(one))]
+    return sorted(found, key=lambda line: [line[name] for name in _ORDER])
 
 
 async def _snapshots(url: str) -> list[Line]:
@@ -111,7 +120,7 @@ def _line(row: read.SnapshotLine) -> Line:
 
 def anomalies(url: str) -> list[Line]:
     """Return the anomalies that stand."""
-    return asyncio.run(_anomalies(url))
+    return [line for one in url.split(",") for line in asyncio.run(_anomalies(one))]
 
 
 async def _anomalies(url: str) -> list[Line]:
@@ -125,7 +134,7 @@ def revisions(url: str) -> list[Line]:
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[Line]:
         return [json.loads(row[0]) for row in await connection.fetch("SELECT line FROM anomalies")]
 
-    return ask(url, look) or []
+    return [line for one in url.split(",") for line in ask(one, look) or []]
 
 
 def settings(url: str) -> list[oracle.Setting]:
@@ -135,4 +144,6 @@ def settings(url: str) -> list[oracle.Setting]:
         rows = await connection.fetch(_SETTINGS)
         return [oracle.Setting(kind, tenant, since_us, json.loads(body)) for kind, tenant, since_us, body in rows]
 
-    return ask(url, look) or []
+    first, *others = url.split(",")
+    own = [row for one in others for row in ask(one, look) or [] if row.tenant_id != "*"]  # rows for all are in each
+    return [*(ask(first, look) or []), *own]
