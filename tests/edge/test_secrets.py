@@ -39,6 +39,8 @@ def test_a_deployment_of_roles_behind_tls_is_exact_and_silent(servers: Servers, 
         assert exact.exact(deployment).counts["accepted"] > _EVENTS // 2
         run("outlay_operator", "status --json")
         run("outlay_operator", "positions list")
+        run("outlay_worker", "doctor")
+        run("outlay_operator", "dead-letters list")
         run("outlay_operator", "rules set spike_pct 200 --tenant globex-studio")
         run("outlay_operator", "retention")
         run("outlay_analyst", "top --json")
