@@ -14,20 +14,15 @@ from rich.text import Text
 
 from engines.cost.anomalies import FACTS_TOPIC
 from streams.demo.board import Board, DeadLetter, Fact
+from streams.demo.table import WIDE, cells, lines, table
 from streams.demo.verdict import Check, TenantRow
-from streams.demo.words import usd, what, why
+from streams.demo.words import usd
 from streams.fates import DEAD_LETTERS
 
-_WIDTH_MIN: Final = 190
 _TENANTS_SHOWN: Final = 20
 _FACTS_SHOWN: Final = 60
 _OTHER_LINES: Final = 5
 """Lines of the live table that are no facts."""
-_MONEY_WIDTH: Final = 9
-_HEAD: Final = ("when", "who", "what", "severity", "cause", "spent", "expected", "deviation", "status")
-_WHOLE: Final = ("when", "severity")
-_NUMBERS: Final = ("spent", "expected", "deviation")
-_COLOURS: Final = {"final": "bold red", "provisional": "yellow", "withdrawn": "dim"}
 
 
 class Screen:
@@ -35,7 +30,7 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         plain = console or Console(highlight=False)
-        self._console = plain if plain.is_terminal else Console(highlight=False, width=max(plain.width, _WIDTH_MIN))
+        self._console = plain if plain.is_terminal else Console(highlight=False, width=max(plain.width, WIDE))
         self._started_s = time.monotonic()
         self._live: Live | None = None
         self._board = Board()
@@ -100,7 +95,7 @@ class Screen:
         """Show the facts as they stand."""
         facts = self._board.in_order()
         self._console.print("\nFacts on the topic", style="bold")
-        self._console.print(_table(facts[:_FACTS_SHOWN]) if facts else "none")
+        self._console.print(table(facts[:_FACTS_SHOWN], self._console.width) if facts else "none")
         if len(facts) > _FACTS_SHOWN:
             self._console.print(f"and {len(facts) - _FACTS_SHOWN} more")
 
@@ -127,38 +122,9 @@ class Screen:
             f"{self._published:,} records published, {self._read:,} read by the worker, "
             f"{len(self._board.facts)} on {FACTS_TOPIC}, {len(self._board.dead)} on {DEAD_LETTERS}\n"
         )
-        lines = -(-_WIDTH_MIN // self._console.width)  # of a fact, roughly: its words fold
-        newest = list(self._board.facts.values())[-max((self._console.height - _OTHER_LINES) // lines, 1) :]
-        return Group(Text(head), _table(newest))
-
-
-def cells(fact: Fact) -> tuple[str, ...]:
-    """Return *fact* as a row of the table: a day or month, whose, which anomaly, why, and the money."""
-    who = fact.tenant_id if fact.entity_type == "tenant" else f"{fact.tenant_id} {fact.entity_type} {fact.entity_id}"
-    return (
-        fact.day[:7] if fact.period == "monthly" else fact.day,
-        who,
-        what(fact),
-        fact.severity,
-        why(fact),
-        usd(fact.current_nanousd or 0),
-        "-" if fact.expected_nanousd is None else usd(fact.expected_nanousd),
-        "-" if fact.budget is not None else f"{fact.deviation_pct:+.0f} %",
-        f"{fact.status}, restated" if fact.restated else fact.status,
-    )
-
-
-def _table(facts: Sequence[Fact]) -> Table:
-    columns = (
-        Column(name, justify="right", no_wrap=True, min_width=_MONEY_WIDTH)
-        if name in _NUMBERS
-        else Column(name, no_wrap=name in _WHOLE)
-        for name in _HEAD
-    )
-    table = Table(*columns, header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for fact in facts:
-        table.add_row(*cells(fact), style=_COLOURS.get(fact.status, ""))
-    return table
+        width = self._console.width
+        newest = list(self._board.facts.values())[-max((self._console.height - _OTHER_LINES) // lines(width), 1) :]
+        return Group(Text(head), table(newest, width))
 
 
 def _numbers(row: TenantRow, *, sent: bool) -> tuple[str, str, str]:
