@@ -10,7 +10,7 @@ from functools import partial
 
 from engines.core.model import Effects
 from engines.core.time import month_days, month_of
-from engines.cost import drift, packing, spikes, windows
+from engines.cost import drift, parts, spikes, windows
 from engines.cost.anomalies import WITHDRAWN
 from engines.cost.book import KEPT_DAYS, SNAPSHOT_WINDOW, SPIKE_WINDOW, Book
 from engines.cost.finding import DRIFT, Finding
@@ -143,7 +143,7 @@ class CostAnomalyDetector:
             before = book.sums(number, SNAPSHOT_WINDOW)
             if page.baselines is None:
                 page.baselines = windows.baselines(page, before)
-            packing.mark_all(page)
+            parts.mark_all(page)
             book.touch_day(number)
             window = windows.day_window(day, before, closed=True, restated=restated)
             for finding in windows.of_closing(day, before):
@@ -203,7 +203,7 @@ def _keep(day: Day, finding: Finding, state: Published | None) -> None:
         day.book.keep()
         return
     day.page.published[finding.told] = state
-    packing.mark(day.page, finding.entity_type, finding.entity_id)
+    parts.mark(day.page, finding.entity_type, finding.entity_id)
     day.book.touch_day(day.day)
 
 

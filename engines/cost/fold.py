@@ -13,7 +13,7 @@ from typing import Final
 from engines.core.model import Context, Effects
 from engines.core.ports import Pages
 from engines.core.time import HOURS_PER_DAY, US_PER_HOUR, month_of
-from engines.cost import packing, spikes, windows
+from engines.cost import parts, spikes, windows
 from engines.cost.book import Book
 from engines.cost.decode import CostEvent
 from engines.cost.detector import CostAnomalyDetector
@@ -153,8 +153,8 @@ class _Slot:
                 if watch and total >= watch.get(name, _NEVER):
                     crossed = True
         if (page.leaves or self._hour.leaves) and names[1] is not None:
-            packing.mark(page, "user", names[1])
-            packing.mark(self._hour, "user", names[1])
+            parts.mark(page, "user", names[1])
+            parts.mark(self._hour, "user", names[1])
         return crossed or self.day < self._book.last_open
 
     def watched(self, names: _Names) -> list[tuple[str, str]]:

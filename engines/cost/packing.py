@@ -1,14 +1,9 @@
-"""Cost pages as bytes, and how a page of many users is cut into parts.
-
-A page of up to ``USERS_PER_PART`` users is one part. Beyond, its users move to leaves, parts 1 … n, which split one
-at a time as users come (linear hashing), so that a commit writes the leaves whose users changed and not the tenant.
-"""
+"""Cost pages as bytes, those of many users in parts (``engines.cost.parts``)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
-from zlib import crc32
 
 import msgspec
 
@@ -29,15 +24,14 @@ from engines.cost.pages import (
     Published,
     Totals,
 )
+from engines.cost.parts import USER, grow, part_of
 from engines.cost.totals import RARE_BITS, Total
 
-USERS_PER_PART: Final = 64
 VERSION: Final = 2
 
 _RARE: Final = (1 << RARE_BITS) - 1
 _INT64_MAX: Final = (1 << 63) - 1
-_USER: Final = "user"
-_OTHERS: Final = tuple(kind for kind in ENTITY_TYPES if kind != _USER)
+_OTHERS: Final = tuple(kind for kind in ENTITY_TYPES if kind != USER)
 
 # msgpack integers end at 64 bits; totals and sums of money need not. Totals travel as bytes, money as text.
 _Number = int | str
@@ -85,27 +79,6 @@ _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
 _decode_base: Final = msgspec.msgpack.Decoder(_Base).decode
 _decode_month: Final = msgspec.msgpack.Decoder(_Month).decode
 _decode_ledger: Final = msgspec.msgpack.Decoder(_Ledger).decode
-
-
-def part_of(user_id: str, leaves: int) -> int:
-    """Return the part that holds *user_id* where there are *leaves* leaves."""
-    if not leaves:
-        return 0
-    number = crc32(user_id.encode())
-    half = 1 << (leaves.bit_length() - 1)
-    leaf = number % (2 * half)
-    return (leaf if leaf < leaves else number % half) + 1
-
-
-def mark(page: HourPage, entity_type: str, entity_id: str) -> None:
-    """Remember that something but a window's head changed of an entity, so that the part that holds it is written."""
-    if page.leaves and entity_type == _USER:
-        page.changed.add(part_of(entity_id, page.leaves))
-
-
-def mark_all(page: HourPage) -> None:
-    """Remember that anything may have changed."""
-    page.changed.update(range(1, page.leaves + 1))
 
 
 def pack(body: object) -> list[tuple[int, bytes]]:
@@ -158,7 +131,7 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
 
 def _parts(page: HourPage) -> Sequence[tuple[int, _Part]]:
     """Return the parts of *page* that changed: the first one always, for the tenant's total stands there."""
-    _grow(page)
+    grow(page)
     if not page.leaves:
         return [(0, _part(page, ENTITY_TYPES, _whole, head=True))]
     leaves = page.leaves
@@ -169,27 +142,16 @@ def _parts(page: HourPage) -> Sequence[tuple[int, _Part]]:
         if number in users:
             users[number].append(user_id)
     for number, names in sorted(users.items()):
-        parts.append((number, _part(page, (_USER,), _among(names), head=False)))
+        parts.append((number, _part(page, (USER,), _among(names), head=False)))
     page.changed.clear()
     return parts
 
 
-def _grow(page: HourPage) -> None:
-    """Split leaves until there is one for every ``USERS_PER_PART`` users; the parts touched are marked changed."""
-    users = len(page.totals[_USER])
-    if users <= USERS_PER_PART and not page.leaves:
-        return
-    while page.leaves * USERS_PER_PART < users:
-        page.leaves += 1
-        split = page.leaves - (1 << ((page.leaves - 1).bit_length() - 1)) if page.leaves > 1 else 1
-        page.changed |= {page.leaves, split}
-
-
 def _user_ids(page: HourPage) -> Collection[str]:
     if isinstance(page, DayPage):
-        told = {entity_id for _, kind, entity_id, _ in page.published if kind == _USER}
-        return page.totals[_USER].keys() | page.streaks[_USER].keys() | told
-    return page.totals[_USER].keys()
+        told = {entity_id for _, kind, entity_id, _ in page.published if kind == USER}
+        return page.totals[USER].keys() | page.streaks[USER].keys() | told
+    return page.totals[USER].keys()
 
 
 _Choice = Callable[[str, Mapping[str, object]], Collection[str]]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engines.core.model import Effects
 from engines.core.time import HOURS_PER_DAY, US_PER_HOUR, month_of
-from engines.cost import packing
+from engines.cost import parts
 from engines.cost.book import SNAPSHOT_WINDOW, SPIKE_WINDOW, Book
 from engines.cost.detector import CostAnomalyDetector
 from engines.cost.pages import JUDGED_TYPES, DayPage, HourPage, base_key
@@ -49,7 +49,7 @@ def _correct(page: HourPage, named: Named, record: Total) -> None:
     for kind, name in named:
         page.totals[kind][name] = page.totals[kind].get(name, 0) + record
         page.restated[kind].add(name)
-        packing.mark(page, kind, name)
+        parts.mark(page, kind, name)
 
 
 def _bear(book: Book, page: DayPage, day: int, entity: tuple[str, str]) -> None:

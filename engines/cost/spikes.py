@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from engines.cost import packing
+from engines.cost import parts
 from engines.cost.anomalies import PROVISIONAL
 from engines.cost.book import Book
 from engines.cost.causes import Cause, Features, Side, Sides, costs_before, costs_of, derive
@@ -77,7 +77,7 @@ def flag(day: Day, entity_type: str, entity_id: str) -> bool:
         del streaks[entity_id]
     else:
         streaks[entity_id] = start
-    packing.mark(day.page, entity_type, entity_id)
+    parts.mark(day.page, entity_type, entity_id)
     return True
 
 
@@ -104,7 +104,7 @@ def carry_on(book: Book, day: int, changed: Iterable[tuple[str, str]], last: int
             start = day if before is None else before.streaks[kind].get(name, day)
             if held is not None and held != start:
                 page.streaks[kind][name] = start
-                packing.mark(page, kind, name)
+                parts.mark(page, kind, name)
                 moved.append((kind, name))
         if moved:
             book.touch_day(day)

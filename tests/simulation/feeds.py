@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 
-from engines.cost.packing import USERS_PER_PART
+from engines.cost.parts import USERS_PER_PART
 from tests.generated import Event, Shape
 from tests.oracle import LogRecord, Record, Setting, decode, placed
 from tests.simulation.faults import Plan

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engines.cost.packing import USERS_PER_PART, VERSION, mark, mark_all, pack, part_of, unpack
+from engines.cost.packing import VERSION, pack, unpack
 from engines.cost.pages import (
     BASE,
     DAY,
@@ -25,6 +25,7 @@ from engines.cost.pages import (
     Published,
     no_totals,
 )
+from engines.cost.parts import USERS_PER_PART, mark, mark_all, part_of
 from engines.cost.totals import of_record
 
 MANY = settings(max_examples=100, deadline=None, derandomize=True)
