@@ -134,7 +134,7 @@ def refuse(row: NewSetting, decided: Decided, now_us: int) -> None:
     if _by_record_time(row) and decided.counting:
         earliest_us = max(now_us, open_us or now_us)
         if row.effective_us is None or row.effective_us < earliest_us:
-            raise SettingRefused(row, closed if early else None, earliest_us)
+            raise SettingRefused(row, closed if early and open_us == earliest_us else None, earliest_us)
     elif early and open_us is not None:
         raise SettingRefused(row, closed, open_us)
 
