@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import Final
 
-from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -24,6 +25,7 @@ from drivers.kafka.connection import KafkaConnection
 from engines.core.errors import OutlayError, SettingsError, Transient
 
 _ASK_S: Final = 5.0
+_LEAVE_S: Final = 0.5
 _LOGIN: Final = (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -52,14 +54,26 @@ async def _heard(connection: KafkaConnection) -> BaseException | None:
     options = connection.options()
     found: BaseException | None = None
     for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
+        asked = AIOKafkaConnection(host, port, **options)
         try:
             async with asyncio.timeout(_ASK_S):
-                (await create_conn(host, port, **options)).close()
+                await asked.connect()
         except (KafkaError, OSError, TimeoutError) as error:
             found = error
         else:
             return None
+        finally:
+            await _left(asked)
     return found
+
+
+async def _left(connection: AIOKafkaConnection) -> None:
+    """Close *connection* and wait for its socket, as TLS says goodbye first: nobody else holds it."""
+    closed = connection.close()
+    if closed is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await closed
 
 
 def _said(connection: KafkaConnection, error: BaseException) -> str:
