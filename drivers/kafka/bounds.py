@@ -101,7 +101,7 @@ async def _describe(consumer: Any, topic: str) -> dict[str, Any]:  # noqa: ANN40
     node = client.get_random_node()
     try:
         answer: dict[str, Any] = (await client.send(node, TopicMetadata(topic))).to_object()
-    except NotImplementedError:  # a broker before Kafka 3.1
+    except NotImplementedError:  # so aiokafka says that the broker (before Kafka 3.1) knows no version of the request
         answer = (await client.send(node, MetadataRequest([topic], False))).to_object()  # noqa: FBT003 -- wire order
     error = answer["topics"][0]["error_code"]
     if error:

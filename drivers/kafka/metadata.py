@@ -95,7 +95,7 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]  # aiokafka ships n
 
 
 class TopicMetadata(Request[_MetadataRequest]):  # type: ignore[misc]  # aiokafka ships no types
-    """Asks for one topic with its id; ``prepare`` raises NotImplementedError for brokers before Kafka 3.1."""
+    """Asks for one topic with its id; for brokers before Kafka 3.1, which know none, aiokafka refuses to send it."""
 
     API_KEY = 3
 
