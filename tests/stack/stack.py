@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from drivers.embedded import postgres as clusters
 from drivers.embedded.postgres import Cluster
+from drivers.embedded.processes import ServerFailed
 from tests.stack import broker as brokers
 from tests.stack import kafka_runtime, postgres_programs
 from tests.stack.broker import Broker
@@ -131,8 +132,20 @@ class Stack:
             Unavailable: it cannot run on this machine.
         """
         runtime = kafka_runtime.find(_CACHE, directory.resolve())
-        self.know_broker(brokers.create(runtime, directory, edge), watched=watched)
-        self.start_broker()
+        try:
+            self._new_broker(runtime, directory, edge, watched=watched)
+        except ServerFailed:  # a port that was free may be taken before the broker listens on it: once more, on others
+            self._new_broker(runtime, directory, edge, watched=watched)
+
+    def _new_broker(self, runtime: tuple[str, ...], directory: Path, edge: Edge | None, *, watched: bool) -> None:
+        created = brokers.create(runtime, directory, edge)
+        self.know_broker(created, watched=watched)
+        try:
+            self.start_broker()
+        except ServerFailed:
+            self.kafka = self.broker = None
+            brokers.delete(created)
+            raise
 
     def discard(self) -> None:
         """Stop both servers and delete their data."""
