@@ -16,12 +16,12 @@ import sqlalchemy.exc
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from drivers.postgres.errors import said, translate
+from drivers.postgres.errors import CLIENT_ERRORS, said, translate
 from drivers.postgres.tls import shut_out
 from engines.core.errors import OutlayError, SettingsError, Transient
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, sqlalchemy.exc.SQLAlchemyError, OSError)
+UNREACHABLE = (*CLIENT_ERRORS, sqlalchemy.exc.SQLAlchemyError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57"})
 TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04", "25006"})
 # 22 data, 23 constraints, 54 beyond a limit of PostgreSQL (as a key too long for its index)
 REFUSED_CLASSES = frozenset({"22", "23", "54"})
+# What asyncpg raises for a connection in whatever state: the server's words, its own, and those of a protocol cut short
+CLIENT_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # The database is up and does not let us in: 28 login, 3D no such database
 LOCKED_OUT_CLASSES = frozenset({"28", "3D"})
 # A right is missing, as after somebody took it away: no record is to blame, so it is waited for

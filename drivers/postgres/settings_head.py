@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import asyncpg
-
 from drivers.postgres.connections import PostgresLimits, Raw, connected, libpq_url
-from drivers.postgres.errors import said, translate
+from drivers.postgres.errors import CLIENT_ERRORS, said, translate
 from drivers.postgres.settings_writer import CHANNEL
-from engines.core.errors import Transient
+from engines.core.errors import OutlayError, Transient
 
 _NEWEST: Final = "SELECT seq FROM settings_head"
 _CLOSE_S: Final = 1.0
@@ -40,15 +38,12 @@ class SettingsHead:
         try:
             connection = await self._listening()
             found: int = await connection.fetchval(_NEWEST, timeout=self._limits.statement_s)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except BaseException as error:
             self._drop()
-            known = translate(error, "looking for new settings")
+            known = None if isinstance(error, OutlayError) else translate(error, "looking for new settings")
             if known is None:
                 raise
             raise known from error
-        except asyncio.CancelledError:
-            self._drop()
-            raise
         return found
 
     async def stirred(self, within_s: float) -> None:
@@ -71,7 +66,7 @@ class SettingsHead:
         settings = self._limits.server_settings() | {"application_name": "outlay-settings-watch"}
         try:
             connection = await connected(self._dsn, settings, self._limits)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except CLIENT_ERRORS as error:
             raise Transient(said(error, "looking for new settings")) from error  # whatever keeps us out: wait
         self._connection = connection
         connection.add_termination_listener(lambda _: self._stirred.set())

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import asyncpg
 
 from drivers.postgres import read
+from drivers.postgres.errors import CLIENT_ERRORS
 from drivers.postgres.migrate import migrate
 from engines.core.time import US_PER_SECOND, format_instant
 from tests import oracle
 
 Line = dict[str, Any]
 T = TypeVar("T")
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = CLIENT_ERRORS
 _PROGRESS = """
 SELECT partition, next_offset, watermark_us, closed_through, epoch, counts,
        outbox_seq = published AND projected >= next_offset AS told

@@ -261,6 +261,7 @@ def test_a_server_error_is_transient_refused_or_a_bug(sqlstate: str, expected: t
         (ConnectionResetError(), Transient),
         (TimeoutError(), Transient),
         (asyncpg.InterfaceError("connection is closed"), Transient),
+        (asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"), Transient),
         (asyncpg.ConnectionDoesNotExistError("gone"), Transient),
         (asyncpg.DataError("invalid input for query argument $1"), DataRefused),
         (asyncpg.InvalidCachedStatementError("the schema has changed"), Transient),
