@@ -1,0 +1,1 @@
+"""The rules of runs: what errors have in common."""
