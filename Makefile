@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 export PARTIAL
 
-.PHONY: help install demo test lint format bench simulate up down
+.PHONY: help install demo test lint format bench simulate chaos soak up down
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ bench: $(DEV) ## measure: bare loop, in memory, durable end to end
 
 simulate: $(DEV) ## deterministic simulation with faults: SEEDS=2000
 	@exec $(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+chaos: $(DEV) ## faults on real processes, about half an hour: ARGS="--minutes 30 --seed 1"
+	@exec $(PY) -m tests.chaos $(ARGS)
+
+soak: $(DEV) ## steady load on real processes, 20 minutes: ARGS="--minutes 20"
+	@exec $(PY) -m tests.chaos.soak $(ARGS)
 
 up: $(DEV) ## start PostgreSQL and Kafka in .stack/ and leave them running
 	@exec $(PY) -m tests.stack up

@@ -39,6 +39,13 @@ def bootstrap() -> str:
     return shared.load().bootstrap
 
 
+@pytest.fixture(scope="session")
+def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a broker that one test at a time uses, for workers read topics of fixed names; not to stop."""
+    with Stack.private(tmp_path_factory.mktemp("broker"), with_postgres=False) as stack:
+        yield stack.bootstrap
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a server; with PARTIAL=1 leave out what needs a server that does not run."""
     absent = _absent() if _PARTIAL else set()

@@ -20,13 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(name)
 
 
-@pytest.fixture(scope="session")
-def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a broker that one test at a time uses; nobody stops it."""
-    with Stack.private(tmp_path_factory.mktemp("broker"), with_postgres=False) as stack:
-        yield stack.bootstrap
-
-
 @pytest.fixture
 def deployment(session_broker: str, database_url: str, tmp_path: Path) -> Deployment:
     """A deployment whose servers stay up, with empty topics and tables."""

@@ -93,10 +93,11 @@ class Worker:
 class Deployment:
     """The processes of one deployment; its time limits are short, so that what runs into them is soon seen."""
 
-    def __init__(self, database_url: str, bootstrap: str, folder: Path) -> None:
+    def __init__(self, database_url: str, bootstrap: str, folder: Path, partitions: int = PARTITIONS) -> None:
         self.database_url = database_url
         self.bootstrap = bootstrap
         self.folder = folder
+        self.partitions = partitions
         self._workers: list[Worker] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")}
         self.environment = kept | {
@@ -165,7 +166,7 @@ class Deployment:
 
     def claimed(self) -> None:
         """Return once every partition has been claimed."""
-        self.eventually(lambda: len(database.progress(self.database_url)) == PARTITIONS or None, "all is claimed")
+        self.eventually(lambda: len(database.progress(self.database_url)) == self.partitions or None, "all is claimed")
 
     def eventually(self, look: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
         """Return the first answer of *look* that is not None; a worker that ended by itself will not bring it."""

@@ -41,6 +41,7 @@ class Left:
     revisions: list[Line]
     settings: list[oracle.Setting]
     positions: dict[int, database.Progress]
+    partitions: int = PARTITIONS
 
     @property
     def counts(self) -> dict[str, int]:
@@ -58,12 +59,20 @@ class Left:
         return sorted(newest.values(), key=oracle.order)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the oracle makes of a log: how it ends, and every revision told on the way."""
+
+    outcome: oracle.Outcome
+    told: list[oracle.Revision]
+
+
 def settled(deployment: Deployment, patience_s: float = 60.0) -> None:
     """Return when every record of the log is taken in, and everything told of it."""
 
     def drained() -> bool | None:
         found = database.progress(deployment.database_url)
-        if len(found) != PARTITIONS or not all(one.told for one in found.values()):
+        if len(found) != deployment.partitions or not all(one.told for one in found.values()):
             return None
         ends = broker.ends(deployment.bootstrap, "costs")  # read last: what is told may have lengthened the log
         return True if {p: one.next_offset for p, one in found.items()} == ends else None
@@ -88,7 +97,19 @@ def left(deployment: Deployment) -> Left:
         revisions=database.revisions(url),
         settings=database.settings(url),
         positions=positions,
+        partitions=deployment.partitions,
     )
+
+
+def wanted(found: Left) -> Wanted:
+    """Return what the oracle makes of the log that was *found*."""
+    read: Any = {
+        "partitions": found.partitions,
+        "price": price,
+        "append_forwarded": False,
+        "settings": found.settings,
+    }
+    return Wanted(oracle.evaluate(found.log, **read), oracle.revisions(found.log, **read))
 
 
 def exact(deployment: Deployment, *, set_on_the_way: bool = False) -> Left:
@@ -101,23 +122,27 @@ def exact(deployment: Deployment, *, set_on_the_way: bool = False) -> Left:
     """
     settled(deployment)
     found = left(deployment)
-    read: Any = {"partitions": PARTITIONS, "price": price, "append_forwarded": False, "settings": found.settings}
-    wanted = oracle.evaluate(found.log, **read)
-    for partition, end in wanted.ends.items():
+    hold(found, wanted(found), set_on_the_way=set_on_the_way)
+    return found
+
+
+def hold(found: Left, wanted: Wanted, *, set_on_the_way: bool = False) -> None:
+    """Hold what was *found* against what is *wanted*; see `exact`."""
+    outcome = wanted.outcome
+    for partition, end in outcome.ends.items():
         position = found.positions[partition]
         assert (position.watermark_us, position.closed_through) == (end.watermark_us, end.closed_through)
     names = (fates.EVENTS, *fates.FATES, fates.CONFLICTING, fates.RESTATED)
-    assert {name: found.counts.get(name, 0) for name in names} == {name: wanted.summary[name] for name in names}
-    same(found.snapshots, [_numbers(line) for line in wanted.snapshots])
-    same(_refused(found.dead), _refused(wanted.dead))
-    same(_comparable(found.late), _comparable(wanted.late))
-    _forwarded(found.log, wanted)
-    stands = [line for line in wanted.anomalies if line["status"] == "final"]
+    assert {name: found.counts.get(name, 0) for name in names} == {name: outcome.summary[name] for name in names}
+    same(found.snapshots, [_numbers(line) for line in outcome.snapshots])
+    same(_refused(found.dead), _refused(outcome.dead))
+    same(_comparable(found.late), _comparable(outcome.late))
+    _forwarded(found.log, outcome)
+    stands = [line for line in outcome.anomalies if line["status"] == "final"]
     same(_comparable(line for line in found.anomalies if line["status"] == "final"), _comparable(stands))
-    told = oracle.revisions(found.log, **read)
+    told = wanted.told
     _revisions(found, [one.line for one in told], _closed if set_on_the_way else list)
     _facts(found, [one.fact for one in told if one.fact is not None], _final_high if set_on_the_way else list)
-    return found
 
 
 def _revisions(found: Left, told: Iterable[Line], kept: Kept) -> None:

@@ -1,0 +1,1 @@
+"""One module for each fault of the programme: `NAME` and `run(arena)`."""

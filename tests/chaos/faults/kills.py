@@ -1,0 +1,57 @@
+"""Workers killed at random moments."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from tests.chaos.arena import Arena
+from tests.chaos.measured import NOTHING, Measured
+from tests.chaos.outcome import Outcome
+from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
+
+NAME = "kills"
+_WORKERS = 3
+_ROUND_S = 80.0
+_BETWEEN_S = (0.1, 4.0)
+_AT_WORK = 0.5
+"""The share of the kills that wait for progress: without any, the group does nothing but meet."""
+_CHUNKS = (7, 50, 1000)
+
+
+def run(arena: Arena) -> Outcome:
+    """Kill workers at random moments, round after round, each on a deployment of its own."""
+    rounds = max(1, round(arena.seconds / _ROUND_S))
+    total, kills, stall_s = NOTHING, 0, 0.0
+    for number in range(rounds):
+        arena.say(f"round {number + 1} of {rounds}, {kills} kills")
+        with arena.deployment() as deployment:
+            struck, longest_s, found = _round(arena, deployment, arena.seconds / rounds)
+        total, kills, stall_s = total + found, kills + struck, max(stall_s, longest_s)
+    return Outcome(NAME, kills, kills, *total, stall_s, f"{rounds} rounds with {_WORKERS} workers")
+
+
+def _round(arena: Arena, deployment: Deployment, seconds: float) -> tuple[int, float, Measured]:
+    stream = arena.stream(arena.events(seconds))
+    kills = 0
+    with ExitStack() as held:
+
+        def one() -> Worker:
+            return held.enter_context(deployment.worker(chunk_records=arena.random.choice(_CHUNKS)))
+
+        workers = [one() for _ in range(_WORKERS)]
+        deployment.claimed()
+        with arena.load(deployment, stream, seconds), arena.stalls(deployment) as stalls:
+            deployment.reached(1)
+            until = time.monotonic() + seconds - _BETWEEN_S[1]
+            while time.monotonic() < until:
+                time.sleep(arena.random.uniform(*_BETWEEN_S))  # the moment is the fault
+                if arena.random.random() < _AT_WORK:
+                    deployment.reached(min(deployment.events + 1, len(stream)))
+                workers.pop(0).kill()
+                kills += 1
+                arena.say(f"{kills} kills")
+                workers.append(one())
+        found = arena.measured(deployment)
+        assert all(worker.stop() < LEAVE_S for worker in workers)
+    return kills, stalls.longest_s, found

@@ -1,0 +1,89 @@
+"""The faults in their order, and how one after the other is run."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.arena import Arena
+from tests.chaos.faults import kills
+from tests.chaos.outcome import Outcome
+from tests.stack import Stack
+
+MINUTES = 30.0
+"""How long the programme takes at scale 1."""
+_UNDER_LOAD = 0.6  # of a fault's share: the rest is for starting, draining, comparing
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of the programme.
+
+    Attributes:
+        name: as `--only` takes it.
+        run: does it.
+        weight: its share of the minutes.
+        short_in: the test that is its short version, when that is not the fault itself at a small scale.
+    """
+
+    name: str
+    run: Callable[[Arena], Outcome]
+    weight: float = 1.0
+    short_in: str = ""
+
+
+FAULTS: tuple[Fault, ...] = (Fault(kills.NAME, kills.run, weight=4),)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a fault: its outcome, or the claim that did not hold."""
+
+    fault: str
+    took_s: float
+    outcome: Outcome | None
+    broken: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether all is well."""
+        return self.outcome is not None and self.outcome.holds
+
+
+def seconds_of(fault: Fault, scale: float) -> float:
+    """Return how long *fault* should have load at *scale*."""
+    return _UNDER_LOAD * scale * MINUTES * 60 * fault.weight / sum(each.weight for each in FAULTS)
+
+
+def arena_of(
+    fault: Fault, folder: Path, seed: int, scale: float, postgres: Stack, bootstrap: str, say: Callable[[str], None]
+) -> Arena:
+    """Return where *fault* does its work."""
+    seconds = seconds_of(fault, scale)
+    return Arena(
+        folder, seed, scale, fault=fault.name, seconds=seconds, postgres=postgres, bootstrap=bootstrap, say=say
+    )
+
+
+def rows(
+    folder: Path, seed: int, scale: float, only: Collection[str], servers: Stack, say: Callable[[str, str], None]
+) -> Iterator[Row]:
+    """Run the faults named in *only*, all when it is empty, and yield what comes of each; *say* tells what is done."""
+    for fault in FAULTS:
+        if only and fault.name not in only:
+            continue
+        began = time.monotonic()
+
+        def tell(what: str, name: str = fault.name) -> None:
+            say(name, what)
+
+        arena = arena_of(fault, folder / fault.name, seed, scale, servers, servers.bootstrap, tell)
+        tell("begins")
+        try:
+            outcome, broken = fault.run(arena), ""
+        except Exception as error:  # noqa: BLE001 -- whatever goes wrong is a row, and the programme goes on
+            outcome, broken = None, "".join(traceback.format_exception(error))
+        yield Row(fault.name, time.monotonic() - began, outcome, broken)

@@ -1,0 +1,21 @@
+"""The fault programme in short: nothing lost, nothing counted twice, nothing told wrongly."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.arena import SHORT
+from tests.chaos.programme import FAULTS, Fault, arena_of
+from tests.stack import shared
+
+_SEED = 1
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.short_in], ids=lambda fault: fault.name)
+def test_a_fault_changes_nothing(fault: Fault, session_broker: str, tmp_path: Path) -> None:
+    arena = arena_of(fault, tmp_path, _SEED, SHORT, shared.load(), session_broker, print)
+    outcome = fault.run(arena)
+    print(outcome)  # noqa: T201
+    assert outcome.holds
+    assert outcome.times
+    assert outcome.events
