@@ -54,6 +54,9 @@ chaos: $(DEV) ## faults on real processes, about half an hour: ARGS="--minutes 3
 soak: $(DEV) ## steady load on real processes, 20 minutes: ARGS="--minutes 20"
 	@exec $(PY) -m tests.chaos.soak $(ARGS)
 
+prove: $(DEV) ## break each promise of docs/guarantees.md, and see that a test notices
+	@exec $(PY) -m tests.stack run -- $(PY) -m tests.guarantees $(ARGS)
+
 up: $(DEV) ## start PostgreSQL and Kafka in .stack/ and leave them running
 	@exec $(PY) -m tests.stack up
 
