@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.arena import Arena
-from tests.chaos.faults import kills
+from tests.chaos.faults import broker_outage, database_outage, failover, kills
 from tests.chaos.outcome import Outcome
 from tests.stack import Stack
 
@@ -35,7 +35,12 @@ class Fault:
     short_in: str = ""
 
 
-FAULTS: tuple[Fault, ...] = (Fault(kills.NAME, kills.run, weight=4),)
+FAULTS: tuple[Fault, ...] = (
+    Fault(kills.NAME, kills.run, weight=4),
+    Fault(broker_outage.NAME, broker_outage.run, weight=2),
+    Fault(database_outage.NAME, database_outage.run, weight=2),
+    Fault(failover.NAME, failover.run),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""PostgreSQL restarted, killed, and gone for a minute, while more is sent than a worker may hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from tests.chaos import admin, memory
+from tests.chaos.arena import Arena
+from tests.chaos.outcome import Outcome
+from tests.chaos.steady import Steady
+from tests.end_to_end import broker, database, exact
+from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
+from tests.stack import Stack
+
+NAME = "database-outage"
+_AWAY_S, _AWAY_LEAST_S = 60.0, 6.0
+_BETWEEN_S, _BETWEEN_LEAST_S = 15.0, 3.0
+_LATEST_ACK_S = 2.0
+"""Offsets of what was committed just before reach the group within this time."""
+_DRAIN_S = 90.0
+_PADDING = 50_000
+_SENT_WHILE_AWAY = 160 * memory.MIB
+_GROWN_MAX = 64 * memory.MIB
+"""A worker holds three chunks of 4 MiB for each of the partitions that are flooded, some copies of them, no more."""
+
+
+def run(arena: Arena) -> Outcome:
+    """Restart the database, then kill it and keep it away while far more is sent than may be held."""
+    away_s = arena.duration(_AWAY_S, _AWAY_LEAST_S)
+    between_s = arena.duration(_BETWEEN_S, _BETWEEN_LEAST_S)
+    flood = Steady(arena.random, ["flood-1", "flood-2"], 400, clean=True, padding=_PADDING)
+    big = flood.take(_SENT_WHILE_AWAY // _PADDING)
+    with arena.own_servers() as stack, arena.deployment(stack=stack, chunk_records=50) as deployment, ExitStack() as on:
+        workers = [on.enter_context(deployment.worker()) for _ in range(2)]
+        deployment.claimed()
+        seconds = away_s + 3 * between_s
+        stream = arena.stream(arena.events(seconds))
+        with arena.load(deployment, stream, seconds), arena.stalls(deployment) as stalls:
+            deployment.reached(1)
+            time.sleep(between_s)  # load before the fault
+            arena.say("restarts the database")
+            stack.restart_postgres()
+            deployment.reached(deployment.events + 1)
+            time.sleep(between_s)  # load between two faults
+            arena.say(f"the database is gone for {away_s:.0f} s")
+            with memory.watched([worker.process.pid for worker in workers]) as held:
+                acknowledged = _gone(deployment, stack, big, away_s)
+            _back(deployment, stack, workers, acknowledged)
+            began = time.monotonic()
+        exact.settled(deployment, _DRAIN_S)
+        drained_s = time.monotonic() - began
+        found = arena.measured(deployment)
+        assert all(worker.stop() < LEAVE_S for worker in workers)
+    said = "".join(worker.said for worker in workers)
+    assert "Traceback" not in said, said[-4000:]
+    assert held.grown < _GROWN_MAX, f"a worker grew by {held.grown / memory.MIB:.0f} MiB while the database was away"
+    note = f"gone for {away_s:.0f} s: {len(big) * _PADDING / memory.MIB:.0f} MiB sent meanwhile, at most "
+    note += f"{held.grown / memory.MIB:.0f} MiB more in a worker, drained after {drained_s:.0f} s"
+    return Outcome(NAME, 2, 1, *found, stalls.longest_s, note)
+
+
+def _gone(deployment: Deployment, stack: Stack, big: Sequence[broker.Sent], away_s: float) -> dict[int, int]:
+    """Take the database away, send *big* meanwhile, and return what the group has acknowledged at the end."""
+    group = deployment.environment["OUTLAY_GROUP_ID"]
+    stack.stop_postgres(kill=True)
+    gone = time.monotonic()
+    time.sleep(_LATEST_ACK_S)
+    before = admin.acknowledged(deployment.bootstrap, group)
+    with broker.load(deployment.bootstrap, big, rate=len(big) / (away_s / 2)):
+        pass
+    time.sleep(max(0.0, gone + away_s - time.monotonic()))  # the outage itself
+    after = admin.acknowledged(deployment.bootstrap, group)
+    assert after == before, "offsets were acknowledged that no database holds"
+    return after
+
+
+def _back(deployment: Deployment, stack: Stack, workers: Sequence[Worker], acknowledged: dict[int, int]) -> None:
+    """Bring the database back; nothing may be acknowledged that it does not hold."""
+    for worker in workers:
+        worker.freeze()
+    stack.start_postgres()
+    positions = database.progress(deployment.database_url)
+    for worker in workers:
+        worker.thaw()
+    ahead = {p: offset for p, offset in acknowledged.items() if offset > positions[p].next_offset}
+    assert not ahead, f"acknowledged and not committed: {ahead}"
