@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 export PARTIAL
 
-.PHONY: help install demo test lint format bench simulate chaos soak up down
+.PHONY: help install demo test lint format bench simulate chaos soak prove up down
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
