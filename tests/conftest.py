@@ -40,10 +40,16 @@ def bootstrap() -> str:
 
 
 @pytest.fixture(scope="session")
-def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a broker that one test at a time uses, for workers read topics of fixed names; not to stop."""
+def session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A broker that one test at a time uses, for workers read topics of fixed names; not to be stopped for good."""
     with Stack.private(tmp_path_factory.mktemp("broker"), with_postgres=False) as stack:
-        yield stack.bootstrap
+        yield stack
+
+
+@pytest.fixture
+def session_broker(session_stack: Stack) -> str:
+    """The address of that broker."""
+    return session_stack.bootstrap
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

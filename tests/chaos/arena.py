@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -11,9 +13,9 @@ from random import Random
 from drivers import topics as listed
 from drivers.topics import Topic
 from tests.chaos import stalls
-from tests.chaos.measured import Measured, measured
+from tests.chaos.measured import Measured, counted
 from tests.chaos.stalls import Stalls
-from tests.end_to_end import broker, database, records
+from tests.end_to_end import broker, database, exact, records
 from tests.end_to_end.broker import Sent
 from tests.end_to_end.deployment import PARTITIONS, Deployment
 from tests.stack import Stack
@@ -21,12 +23,13 @@ from tests.stack.databases import fresh_database
 
 SHORT = 0.05
 """The scale of the short version."""
-_EVENTS_A_SECOND = 50
+_EVENTS_A_SECOND = 30
 _EVENTS_MAX = 6_000  # the oracle's time grows faster than the stream
 _SMALL_YIELDS = 3
 _PARTITIONERS: tuple[broker.Partitioner, ...] = ("murmur2_random", "consistent_random")
 _NEVER_S = 10**6
 _PATIENCE_S = 60.0
+_DRAIN_S = 120.0
 
 
 class Arena:
@@ -38,7 +41,7 @@ class Arena:
         scale: 1.0 is the programme of half an hour.
         seconds: how long this fault should have load, about.
         postgres: makes throw-away databases; not to be stopped.
-        bootstrap: a broker that one deployment at a time uses; not to be stopped.
+        kafka: has a broker that one deployment at a time uses; not to be stopped for good.
         say: shows what is being done.
     """
 
@@ -51,7 +54,7 @@ class Arena:
         fault: str,
         seconds: float,
         postgres: Stack,
-        bootstrap: str,
+        kafka: Stack,
         say: Callable[[str], None],
     ) -> None:
         self.folder = folder
@@ -61,7 +64,7 @@ class Arena:
         self.random = Random(f"{seed} {fault}")
         self.say = say
         self._postgres = postgres
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._numbers = count(1)
 
     def number(self, whole: float, least: int = 1) -> int:
@@ -92,7 +95,7 @@ class Arena:
             settings: for all its workers, named as in the environment, without the prefix.
         """
         folder = self._folder("deployment")
-        bootstrap = self._bootstrap if stack is None else stack.bootstrap
+        bootstrap = (stack or self._kafka).bootstrap
         broker.renew_topics(bootstrap, topics or _with_partitions(partitions))
         with ExitStack() as held:
             if stack is None:
@@ -114,6 +117,15 @@ class Arena:
         """Yield servers that this fault may stop."""
         with Stack.private(self._folder("servers"), durable=durable) as stack:
             yield stack
+
+    @contextmanager
+    def frozen_broker(self) -> Iterator[None]:
+        """Have the shared broker answer nothing while the block runs; a second or two, for clients have sessions."""
+        os.kill(self._kafka.broker_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._kafka.broker_pid, signal.SIGCONT)
 
     @contextmanager
     def stalls(self, deployment: Deployment) -> Iterator[Stalls]:
@@ -140,8 +152,15 @@ class Arena:
 
     def measured(self, deployment: Deployment, *, set_on_the_way: bool = False) -> Measured:
         """Wait until *deployment* is settled; return what is wrong with it."""
+        return self.looked(deployment, set_on_the_way=set_on_the_way)[1]
+
+    def looked(self, deployment: Deployment, *, set_on_the_way: bool = False) -> tuple[exact.Left, Measured]:
+        """Wait until *deployment* is settled; return what it left behind, and what is wrong with that."""
+        self.say("drains")
+        exact.settled(deployment, _DRAIN_S)
         self.say("compares with the oracle")
-        return measured(deployment, set_on_the_way=set_on_the_way)
+        found = exact.left(deployment)
+        return found, counted(found, set_on_the_way=set_on_the_way)
 
     def events(self, seconds: float) -> int:
         """Return how many records to send in so many *seconds*."""

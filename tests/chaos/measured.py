@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from streams import fates
 from tests import oracle
 from tests.end_to_end import exact
-from tests.end_to_end.deployment import Deployment
 
 Line = dict[str, Any]
 
@@ -30,18 +29,16 @@ class Measured(NamedTuple):
 NOTHING = Measured(0, 0, 0, 0)
 
 
-def measured(deployment: Deployment, *, set_on_the_way: bool = False, patience_s: float = 90.0) -> Measured:
-    """Wait until *deployment* is settled; return what is wrong with it.
+def counted(found: exact.Left, *, set_on_the_way: bool = False) -> Measured:
+    """Return what is wrong with what was *found*.
+
+    Args:
+        found: of a deployment that is settled.
+        set_on_the_way: see `exact.exact`.
 
     Raises:
         AssertionError: nothing to count is wrong, and yet it is not what the oracle says.
     """
-    exact.settled(deployment, patience_s)
-    return counted(exact.left(deployment), set_on_the_way=set_on_the_way)
-
-
-def counted(found: exact.Left, *, set_on_the_way: bool = False) -> Measured:
-    """Return what is wrong with what was *found*; see `measured`."""
     wanted = exact.wanted(found)
     ours, its = _records(found.snapshots), _records(wanted.outcome.snapshots)
     for fate in (*fates.FATES, fates.RESTATED):

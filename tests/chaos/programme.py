@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.arena import Arena
-from tests.chaos.faults import broker_outage, database_outage, failover, kills
+from tests.chaos.faults import broker_outage, database_outage, failover, kills, named_kills
 from tests.chaos.outcome import Outcome
 from tests.stack import Stack
 
@@ -36,7 +36,8 @@ class Fault:
 
 
 FAULTS: tuple[Fault, ...] = (
-    Fault(kills.NAME, kills.run, weight=4),
+    Fault(kills.NAME, kills.run, weight=4, short_in="tests/end_to_end/test_kills.py"),
+    Fault(named_kills.NAME, named_kills.run, weight=3),
     Fault(broker_outage.NAME, broker_outage.run, weight=2),
     Fault(database_outage.NAME, database_outage.run, weight=2),
     Fault(failover.NAME, failover.run),
@@ -64,13 +65,11 @@ def seconds_of(fault: Fault, scale: float) -> float:
 
 
 def arena_of(
-    fault: Fault, folder: Path, seed: int, scale: float, postgres: Stack, bootstrap: str, say: Callable[[str], None]
+    fault: Fault, folder: Path, seed: int, scale: float, postgres: Stack, kafka: Stack, say: Callable[[str], None]
 ) -> Arena:
     """Return where *fault* does its work."""
     seconds = seconds_of(fault, scale)
-    return Arena(
-        folder, seed, scale, fault=fault.name, seconds=seconds, postgres=postgres, bootstrap=bootstrap, say=say
-    )
+    return Arena(folder, seed, scale, fault=fault.name, seconds=seconds, postgres=postgres, kafka=kafka, say=say)
 
 
 def rows(
@@ -85,7 +84,7 @@ def rows(
         def tell(what: str, name: str = fault.name) -> None:
             say(name, what)
 
-        arena = arena_of(fault, folder / fault.name, seed, scale, servers, servers.bootstrap, tell)
+        arena = arena_of(fault, folder / fault.name, seed, scale, servers, servers, tell)
         tell("begins")
         try:
             outcome, broken = fault.run(arena), ""

@@ -6,14 +6,14 @@ import pytest
 
 from tests.chaos.arena import SHORT
 from tests.chaos.programme import FAULTS, Fault, arena_of
-from tests.stack import shared
+from tests.stack import Stack, shared
 
 _SEED = 1
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.short_in], ids=lambda fault: fault.name)
-def test_a_fault_changes_nothing(fault: Fault, session_broker: str, tmp_path: Path) -> None:
-    arena = arena_of(fault, tmp_path, _SEED, SHORT, shared.load(), session_broker, print)
+def test_a_fault_changes_nothing(fault: Fault, session_stack: Stack, tmp_path: Path) -> None:
+    arena = arena_of(fault, tmp_path, _SEED, SHORT, shared.load(), session_stack, print)
     outcome = fault.run(arena)
     print(outcome)  # noqa: T201
     assert outcome.holds
