@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from engines.core.model import Effects, Invalid, Outgoing, Record, TopicPartition
@@ -171,25 +171,27 @@ class Scan:
         """Move the watermark after the record at *offset*."""
         self._watermark = watermark_us
         if self._due is None or watermark_us >= self._due:
-            self._cut(offset + 1)
+            self._cut(offset + 1, watermark_us, Cursor(watermark_us, self._last_append_ms, None))
 
     def _pass_gap(self, record: Record) -> None:
-        """Move the watermark by the silence before *record*."""
+        """Move the watermark by the silence before *record*.
+
+        What it closes is closed as on an idle partition, before the watermark moves: that goes with the record, for
+        one that turns out to be a dead letter moves nothing, and whoever takes up here passes the same gap once.
+        """
         if self._watermark is None or self._last_append_ms is None:
             return
+        before = Cursor(self._watermark, self._last_append_ms, None)
         self._watermark += (record.timestamp - self._last_append_ms) * 1000
-        self._last_append_ms = record.timestamp  # whoever takes up here must not pass the same gap again
         if self._due is not None and self._watermark >= self._due:
-            self._cut(record.offset)
+            self._cut(record.offset, self._watermark, before)
 
-    def _cut(self, next_offset: int) -> None:
-        """End the segment before *next_offset*: days close there."""
-        if self._watermark is None:
-            return
-        self._closed = self._scanner.domain.closable_through(self._watermark)
+    def _cut(self, next_offset: int, watermark_us: int, cursor: Cursor) -> None:
+        """End the segment before *next_offset*, with event time at *cursor*: *watermark_us* closes days there."""
+        self._closed = self._scanner.domain.closable_through(watermark_us)
         self._due = self._scanner.domain.next_due(self._closed)
         self._segment.next_offset = next_offset
-        self._segment.cursor = Cursor(self._watermark, self._last_append_ms, self._closed)
+        self._segment.cursor = replace(cursor, closed_through=self._closed)
         self._ends.append(len(self._arrived))
         self._segment = Segment()
         self._segments.append(self._segment)
