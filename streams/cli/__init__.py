@@ -13,6 +13,7 @@ import typer
 
 from engines.core.errors import OutlayError, SettingsError
 from streams.cli import (
+    contracts,
     dead_letters,
     demo,
     doctor,
@@ -57,6 +58,8 @@ app.add_typer(settings_tags.tags, name="tags")
 app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(retention.retention)
+app.command(epilog=contracts.SCHEMAS_EXAMPLES)(contracts.schemas)
+app.command(epilog=contracts.ASYNCAPI_EXAMPLES)(contracts.asyncapi)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

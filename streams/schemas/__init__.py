@@ -1,0 +1,1 @@
+"""JSON Schemas of what the shell publishes of any domain, as files; tests hold them equal to the models."""
