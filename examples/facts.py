@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 -- a program, not part of a package
 """Follow the facts as an incident bridge would: of each anomaly_id the highest revision counts."""
 
 import asyncio
