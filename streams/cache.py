@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from engines.core.model import PageKey, TableRow
+from engines.core.model import NEW_READERS, PageKey, TableRow
 from engines.core.ports import Domain
 
 
 class PageCache:
     """The port ``Pages`` over bodies the domain packs and unpacks."""
 
-    def __init__(self, domain: Domain, entities_max: int) -> None:
+    def __init__(self, domain: Domain, entities_max: int, readers: int = NEW_READERS) -> None:
         self._domain = domain
+        self._readers = readers
         self._entities_max = entities_max
         self._bodies: dict[PageKey, object | None] = {}
         self._weights: dict[PageKey, int] = {}
@@ -78,7 +79,7 @@ class PageCache:
         sealed = [
             (key._replace(page=part) if part else key, body)
             for key in self._dirty
-            for part, body in self._domain.pack(key, self._bodies[key])
+            for part, body in self._domain.pack(key, self._bodies[key], self._readers)
         ]
         for key in self._dirty:
             self._weigh(key)

@@ -38,7 +38,7 @@ class PartitionState:
     def __init__(self, domain: Domain, position: Position, limits: ShellLimits) -> None:
         self.sealed = position
         self.folded = position
-        self.cache = PageCache(domain, limits.cache_entities)
+        self.cache = PageCache(domain, limits.cache_entities, position.readers)
         self.identities = Identities(position.closed_through)
         self.pending_records = 0
         self.pending_outbox_bytes = 0

@@ -13,6 +13,7 @@ from engines.core.errors import SettingsError
 
 WORKER_RIGHTS: Final = {
     "alembic_version": ("SELECT",),
+    "schema_range": ("SELECT",),
     "positions": ("SELECT", "INSERT", "UPDATE"),
     "topics": ("SELECT", "INSERT", "UPDATE"),
     "pages": ("SELECT", "INSERT", "UPDATE"),
@@ -86,7 +87,7 @@ class DatabaseFacts:
     @property
     def schema_unseen(self) -> bool:
         """Whether it may not even be asked which version the tables are of."""
-        return "alembic_version: SELECT" in self.rights_lacking
+        return not {"alembic_version: SELECT", "schema_range: SELECT"}.isdisjoint(self.rights_lacking)
 
 
 async def read(url: str, limits: PostgresLimits, synchronous_commit: str) -> DatabaseFacts:

@@ -129,6 +129,8 @@ settings = sa.Table(
 
 settings_head = sa.Table("settings_head", metadata, _needed("seq", sa.BigInteger))
 
+schema_range = sa.Table("schema_range", metadata, _needed("oldest", sa.Integer))
+
 
 def _projection(table: Table) -> sa.Table:
     keys = table.columns[: table.key_columns]

@@ -71,11 +71,13 @@ class PostgresStore:
         """See ``Store.claim``."""
         async with self._connections.raw(f"claiming {tp.topic}/{tp.partition}") as connection:
             await connection.execute("BEGIN")
+            await schema_version.readers(connection)  # first: nothing else may be as this code knows it
             problem, found = await _claim(connection, tp, log)
+            readers = await schema_version.readers(connection)  # with the row locked: no revision contracts unseen
             await connection.execute("COMMIT" if problem is None else "ROLLBACK")
         if problem is not None:
             raise PositionRefused(problem)
-        return found
+        return replace(found, readers=readers)
 
     async def read_position(self, tp: TopicPartition) -> Position | None:
         """See ``Store.read_position``."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
+NEW_READERS: Final = 2**31 - 1  # no worker of an older version must read what is written
 
 
 class TopicPartition(NamedTuple):
@@ -94,8 +95,7 @@ class LogBounds:
 class Attempt:
     """The durable mark before a suspect stretch of log: what is being tried, how finely, how often.
 
-    ``limit`` is the number of records per try, ``until`` the offset where the suspicion ends, ``tries`` counts
-    the deaths at ``offset`` with this limit.
+    ``limit``: records per try; ``until``: offset where the suspicion ends; ``tries``: deaths at ``offset`` with it.
     """
 
     offset: int
@@ -121,6 +121,7 @@ class Position:
         released: the last owner left cleanly.
         settings_seq: open windows have been judged by every settings row up to this sequence number.
         counts: records by fate and what else adds up since offset 0 (see ``streams.fates``).
+        readers: workers from this revision of the schema on must be able to read what is written; a claim tells it.
     """
 
     topic: str
@@ -142,6 +143,7 @@ class Position:
     settings_seq: int = 0
     attempt: Attempt | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    readers: int = field(default=NEW_READERS, compare=False)
 
     @property
     def tp(self) -> TopicPartition:
@@ -192,7 +194,7 @@ class IdBlock(NamedTuple):
     """Identities of the accepted records of one event day in one commit.
 
     ``body`` is a run of 20-byte items: 16 bytes of identity, 4 bytes (big endian) of content checksum.
-    ``end_offset`` is the commit's ``next_offset`` and makes the block's key unique.
+    ``end_offset`` is the commit's ``next_offset`` and makes the key unique.
     """
 
     day: int
@@ -203,8 +205,7 @@ class IdBlock(NamedTuple):
 class OutboxRow(NamedTuple):
     """A message that must reach a topic because its cause is committed.
 
-    ``route`` decides the partition: murmur2 of it over the topic's partitions; when None ``partition`` is used
-    (modulo the topic's partitions).
+    ``route`` decides the partition: murmur2 of it over the topic's partitions; None: ``partition`` modulo these.
     """
 
     seq: int
@@ -217,10 +218,7 @@ class OutboxRow(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A row of a projection: upserted by the table's primary key inside the input partition.
-
-    ``values`` are in the order of the table's columns after ``partition`` (see ``engines.core.tables``).
-    """
+    """A row of a projection, upserted by its table's primary key; ``values`` follow ``partition`` (``tables``)."""
 
     table: str
     values: tuple[object, ...]

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import Protocol
 
 from engines.core.model import (
+    NEW_READERS,
     Batch,
     Chunk,
     Context,
@@ -251,11 +252,14 @@ class Domain(Protocol):
     def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
         """Return every key under which *tenant_id* may have a page of *day*, whatever its kind."""
 
-    def pack(self, key: PageKey, body: object) -> Sequence[tuple[int, bytes]]:
-        """Return the parts of a page body that changed since it was last packed or unpacked, by part number."""
+    def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
+        """Return the parts of a page body that changed since it was last packed or unpacked, by part number.
+
+        They are written so that workers from revision *readers* on can read them (``Position.readers``).
+        """
 
     def unpack(self, key: PageKey, parts: Mapping[int, bytes]) -> object:
-        """Return the body whose parts are *parts*; readers accept the version before."""
+        """Return the body whose parts are *parts*, each of this version or the one before; raises Halt of others."""
 
     def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:
         """Return the projection rows of a page as of offset *as_of*."""

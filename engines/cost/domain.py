@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, cast
 
-from engines.core.model import Context, Effects, Invalid, PageKey, Record, Search, SettingRow, TableRow
+from engines.core.model import NEW_READERS, Context, Effects, Invalid, PageKey, Record, Search, SettingRow, TableRow
 from engines.core.ports import Event, Pages
 from engines.core.tables import SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR, month_days, month_of
@@ -152,10 +152,10 @@ class CostDomain:
         first = day * HOURS_PER_DAY
         return [day_key(tenant_id, day), *(hour_key(tenant_id, first + hour) for hour in range(HOURS_PER_DAY))]
 
-    def pack(self, key: PageKey, body: object) -> Sequence[tuple[int, bytes]]:
-        """Return the changed parts of a page, sealed."""
+    def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
+        """Return the changed parts of a page, sealed for *readers*."""
         del key
-        return packing.pack(body)
+        return packing.pack(body, packing.version_for(readers))
 
     def unpack(self, key: PageKey, parts: Mapping[int, bytes]) -> object:
         """Return the page sealed in *parts*."""

@@ -1,18 +1,26 @@
-"""Cost pages as bytes, those of many users in parts (``engines.cost.parts``)."""
+"""Cost pages as bytes, those of many users in parts (``engines.cost.parts``).
+
+The layout has a version, the first member of each sealed part, and a page's parts may be of two: what did not change
+is not written again. A new layout keeps the reader and the writer of the one before, as both are needed while workers
+of two versions run; each is a line in ``READERS`` and ``WRITERS``, over the structs of the newest layout. A reader may
+go when no page of its version is left in any deployment.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from engines.core.errors import Halt
 from engines.cost.pages import (
     BASE,
     DAY,
     ENTITY_TYPES,
     HOUR,
     JUDGED_TYPES,
+    LEDGER,
     MONTH,
     BasePage,
     Body,
@@ -28,6 +36,9 @@ from engines.cost.parts import USER, grow, part_of
 from engines.cost.totals import RARE_BITS, Total
 
 VERSION: Final = 2
+"""Of the layout that the structs here have."""
+WRITTEN_SINCE: Sequence[tuple[int, int]] = ((0, 2),)
+"""(revision of the schema, version): what is written where every worker knows that revision or a later one."""
 
 _RARE: Final = (1 << RARE_BITS) - 1
 _INT64_MAX: Final = (1 << 63) - 1
@@ -74,28 +85,40 @@ class _Ledger(msgspec.Struct, array_like=True):
     published: dict[int, tuple[str, str, int, str, str, bool, int]]
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
-_decode_base: Final = msgspec.msgpack.Decoder(_Base).decode
-_decode_month: Final = msgspec.msgpack.Decoder(_Month).decode
-_decode_ledger: Final = msgspec.msgpack.Decoder(_Ledger).decode
+_LAYOUTS: Final = {HOUR: _Part, DAY: _Part, BASE: _Base, MONTH: _Month, LEDGER: _Ledger}
+_DECODE: Final = {kind: msgspec.msgpack.Decoder(layout).decode for kind, layout in _LAYOUTS.items()}
+
+READERS: Final[dict[int, Callable[[str, bytes], Any]]] = {2: lambda kind, sealed: _DECODE[kind](sealed)}
+"""version → from kind and bytes to a struct of the newest layout."""
+WRITERS: Final[dict[int, Callable[[Any], bytes]]] = {2: msgspec.msgpack.Encoder().encode}
+"""version → from a struct of the newest layout to bytes."""
 
 
-def pack(body: object) -> list[tuple[int, bytes]]:
-    """Return the parts of *body* that changed, sealed, by number."""
+def version_for(readers: int) -> int:
+    """Return the version to write where workers from revision *readers* of the schema on may read it."""
+    return max(version for since, version in WRITTEN_SINCE if since <= readers)
+
+
+def pack(body: object, version: int = VERSION) -> list[tuple[int, bytes]]:
+    """Return the parts of *body* that changed, sealed in the layout of *version*, by number."""
+    encode = WRITERS[version]
+    return [(number, encode(part)) for number, part in _laid_out(body)]
+
+
+def _laid_out(body: object) -> Sequence[tuple[int, Any]]:
     if isinstance(body, HourPage):
-        return [(number, _encode(part)) for number, part in _parts(body)]
+        return _parts(body)
     if isinstance(body, BasePage):
         sums = {
             kind: {name: (_bytes(total), days) for name, (total, days) in of.items()} for kind, of in body.sums.items()
         }
-        return [(0, _encode(_Base(VERSION, sums)))]
+        return [(0, _Base(VERSION, sums))]
     if isinstance(body, MonthPage):
-        return [(0, _encode(_Month(VERSION, _stored(body.totals, _whole), body.newest_us, _told(body.published))))]
+        return [(0, _Month(VERSION, _stored(body.totals, _whole), body.newest_us, _told(body.published)))]
     if isinstance(body, Ledger):
         told = {day: _state(state) for day, state in body.published.items()}
         days = {day: _bytes(total) for day, total in body.days.items()}
-        return [(0, _encode(_Ledger(VERSION, days, body.drift, sorted(body.open), sorted(body.restated), told)))]
+        return [(0, _Ledger(VERSION, days, body.drift, sorted(body.open), sorted(body.restated), told))]
     raise TypeError(f"no cost page: {body!r}")
 
 
@@ -103,13 +126,13 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
     """Return the body of a page of *kind* sealed in *parts*.
 
     Raises:
-        ValueError: a page of a version this code does not know; the worker is older than the database.
+        Halt: a page of a version this code does not know. No record is to blame for that.
     """
-    _check(msgspec.msgpack.decode(parts[0])[0])
+    first, *others = (_read(kind, sealed) for _, sealed in sorted(parts.items()))
     if kind in {HOUR, DAY}:
-        return _joined(kind, [_decode_part(sealed) for _, sealed in sorted(parts.items())])
+        return _joined(kind, [first, *others])
     if kind == BASE:
-        base = _decode_base(parts[0])
+        base: _Base = first
         return BasePage(
             {
                 kind: {name: (int.from_bytes(total, "big"), days) for name, (total, days) in of.items()}
@@ -117,9 +140,9 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
             }
         )
     if kind == MONTH:
-        month = _decode_month(parts[0])
+        month: _Month = first
         return MonthPage(_loaded([month.totals]), month.newest_us, _untold(month.published))
-    ledger = _decode_ledger(parts[0])
+    ledger: _Ledger = first
     return Ledger(
         {day: int.from_bytes(total, "big") for day, total in ledger.days.items()},
         ledger.drift,
@@ -261,6 +284,9 @@ def _stored_sum(money: int, days: int) -> tuple[_Number, int]:
     return (money if money <= _INT64_MAX else str(money), days)
 
 
-def _check(version: object) -> None:
-    if version != VERSION:
-        raise ValueError(f"cost page of version {version}; this worker reads version {VERSION}")
+def _read(kind: str, sealed: bytes) -> Any:  # noqa: ANN401 one of ``_LAYOUTS``
+    version = sealed[1]  # behind the one byte that says how many members there are
+    if version not in READERS:
+        known = " and ".join(map(str, sorted(READERS)))
+        raise Halt(f"a cost page is of version {version}, this Outlay reads {known}: run the one that wrote it")
+    return READERS[version](kind, sealed)

@@ -19,26 +19,39 @@ def migrate(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First empty all state: workers read the log from its start again.")
     ] = False,
+    contract: Annotated[
+        bool,
+        typer.Option(
+            "--contract", help="Also take away what only older workers use: they end, and do not start again."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Create or update the tables in every database of OUTLAY_DATABASE_URL(S).
 
-    Harmless when there is nothing to do; may run while workers do. Where state of an earlier version cannot be carried
-    over it says so and changes nothing; --rebuild then empties positions, state, totals and anomalies (not the budgets,
-    tags and rules), for which workers must be stopped. What the log no longer holds is not counted again.
+    Harmless when there is nothing to do; may run while workers do, those of the version before, too: what they still
+    use stays until --contract, from which there is no way back (docs/operations.md, Rolling deploy).
+
+    Where state of an earlier version cannot be carried over it says so and changes nothing; --rebuild then empties
+    positions, state, totals and anomalies (not the budgets, tags and rules), for which workers must be stopped. What
+    the log no longer holds is not counted again.
     """
     from drivers import settings
     from drivers.postgres import migrate as migrations
-    from drivers.postgres.schema_version import NEWEST
     from streams.cli import once
 
     databases = settings.load().databases
     if rebuild and not yes:
         typer.confirm("Empty all state and read the log from its start again?", abort=True)
     for number, url in enumerate(databases):
-        once.run(migrations.migrate(url, rebuild=rebuild))
+        done = once.run(migrations.migrate(url, rebuild=rebuild, contract=contract))
         name = "the database" if len(databases) == 1 else f"database {number}"
-        print(f"{name} is at revision {NEWEST:04d}")
+        print(f"{name} is at revision {done.revision}")
+        if done.contracts_next is not None:
+            print(
+                f"  revision {done.contracts_next} waits for the last worker of an older version:"
+                " then run `outlay migrate --contract`"
+            )
 
 
 @topics.command()

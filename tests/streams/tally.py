@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from engines.core.model import (
+    NEW_READERS,
     Context,
     Effects,
     Invalid,
@@ -158,8 +159,8 @@ class Tally:
     def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
         return [day_key(tenant_id, day)]
 
-    def pack(self, key: PageKey, body: object) -> Sequence[tuple[int, bytes]]:
-        del key
+    def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
+        del key, readers
         if isinstance(body, Ledger):
             return [(0, json.dumps([sorted(body.days), body.restated, body.judged]).encode())]
         day = cast("Day", body)

@@ -1,6 +1,7 @@
 """${message}.
 
-Expand only: tables and columns that running workers need go in a later release (DESIGN: expand, deploy, contract).
+Expand only: what running workers of the version before use is taken away by a later revision of its own, which says
+``contract = True`` and begins with ``steps.retire``.
 """
 
 from __future__ import annotations

@@ -60,11 +60,14 @@ async def test_tables_of_another_version_and_a_head_behind_its_settings_are_seen
     )
     found = await read(tables, LIMITS, "on")
     assert found.settings_problem == "settings_head says 0, the newest row of settings is 7"
+    oldest = await observer.fetchval("SELECT oldest FROM schema_range")
     await observer.execute(f"UPDATE alembic_version SET version_num = '{NEWEST + 1:04d}'")
+    await observer.execute(f"UPDATE schema_range SET oldest = {NEWEST + 1}")
     try:
         assert "run a newer Outlay" in str((await read(tables, LIMITS, "on")).schema_problem)
     finally:
         await observer.execute(f"UPDATE alembic_version SET version_num = '{NEWEST:04d}'")
+        await observer.execute(f"UPDATE schema_range SET oldest = {oldest}")
 
 
 async def test_a_database_without_tables_says_how_to_make_them(database_url: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits, Raw, libpq_url
-from drivers.postgres.migrate import ONE_AT_A_TIME, alembic_config, migrate
+from drivers.postgres.migrate import ONE_AT_A_TIME, Migrated, alembic_config, migrate
 from drivers.postgres.schema import metadata, projections
 from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
@@ -76,7 +76,7 @@ async def test_every_key_begins_with_the_partition_and_text_is_in_code_point_ord
         " WHERE i.indisprimary AND c.relnamespace = 'public'::regnamespace AND NOT c.relispartition"
     )
     others = {"topics": "topic", "settings": "seq", "alembic_version": "version_num"}
-    expected = dict.fromkeys(set(metadata.tables) - {*others, "settings_head"}, "partition")
+    expected = dict.fromkeys(set(metadata.tables) - {*others, "settings_head", "schema_range"}, "partition")
     assert {row[0]: row[1] for row in keys} == expected | others
     other = await observer.fetch(
         "SELECT table_name, column_name FROM information_schema.columns"
@@ -106,7 +106,7 @@ async def test_everything_people_read_is_described(observer: Raw) -> None:
 def test_the_newest_revision_is_the_one_the_code_expects() -> None:
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert head == f"{schema_version.NEWEST:04d}"
-    assert 1 <= schema_version.OLDEST <= schema_version.NEWEST
+    assert 4 <= schema_version.OLDEST <= schema_version.NEWEST
 
 
 async def test_state_of_the_first_version_is_emptied_only_when_asked(database_url: str, beside: Raw) -> None:
@@ -165,6 +165,33 @@ async def test_another_schema_stops_the_start(database_url: str, beside: Raw, re
 
 async def test_a_migrated_database_lets_the_worker_start(postgres_store: PostgresStore) -> None:
     await postgres_store.check_schema_version()
+
+
+async def test_a_newer_database_says_whether_this_code_may_work_there(
+    tables: str, postgres_store: PostgresStore, observer: Raw
+) -> None:
+    newest = schema_version.NEWEST
+    assert (await postgres_store.claim(TP, LOG)).readers == 4
+    await observer.execute(f"UPDATE alembic_version SET version_num = '{newest + 1:04d}'")
+    await postgres_store.check_schema_version()
+    claimed = await postgres_store.claim(TP, LOG)
+    assert await postgres_store.commit(batch(claimed))
+    assert await migrate(tables) == Migrated(f"{newest + 1:04d}")
+    with pytest.raises(SettingsError, match="rebuild it with the Outlay that"):
+        await migrate(tables, rebuild=True)
+    await observer.execute(f"UPDATE schema_range SET oldest = {newest + 1}")
+    for refused in (postgres_store.check_schema_version(), postgres_store.claim(TP, LOG), migrate(tables)):
+        with pytest.raises(SettingsError, match=f"run a newer Outlay, one that knows {newest + 1:04d}"):
+            await refused
+    await observer.execute(f"UPDATE alembic_version SET version_num = '{schema_version.OLDEST - 1:04d}'")
+    with pytest.raises(SettingsError, match="run `outlay migrate`"):
+        await postgres_store.claim(TP, LOG)
+    await observer.execute("UPDATE schema_range SET oldest = 4")
+    await observer.execute(f"UPDATE alembic_version SET version_num = '{newest:04d}'")
+    await observer.execute("DELETE FROM alembic_version")
+    with pytest.raises(SettingsError, match="lost its schema version"):
+        await postgres_store.claim(TP, LOG)
+    await observer.execute(f"INSERT INTO alembic_version VALUES ('{newest:04d}')")
 
 
 async def test_a_held_lock_is_waited_out(database_url: str, beside: Raw) -> None:

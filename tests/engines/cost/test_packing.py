@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engines.cost.packing import VERSION, pack, unpack
+from engines.core.errors import Halt
+from engines.core.model import NEW_READERS
+from engines.cost.packing import READERS, VERSION, WRITERS, WRITTEN_SINCE, pack, unpack, version_for
 from engines.cost.pages import (
     BASE,
     DAY,
@@ -106,13 +108,36 @@ def test_any_page_is_unsealed_as_it_was(page: tuple[str, Body]) -> None:
 @pytest.mark.parametrize("kind, body", [
     (HOUR, HourPage()), (DAY, DayPage()), (BASE, BasePage({})), (MONTH, MonthPage()), (LEDGER, Ledger()),
 ])  # fmt: skip
-@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
-def test_a_page_of_another_version_is_refused(kind: str, body: Body, version: int) -> None:
+@pytest.mark.parametrize("version", [min(READERS) - 1, VERSION + 1])
+def test_a_page_of_a_version_that_is_not_known_stops_the_worker(kind: str, body: Body, version: int) -> None:
     [(_, sealed)] = pack(body)
+    with pytest.raises(Halt, match=f"version {version}, this Outlay reads {VERSION}"):
+        unpack(kind, {0: _of_version(sealed, version)})
+
+
+def test_each_part_of_a_page_is_read_by_its_own_version() -> None:
+    page = HourPage(no_totals() | {"user": {f"u{n}": 1 for n in range(200)}})
+    stored = dict(pack(page))
+    assert unpack(HOUR, stored) == page
+    with pytest.raises(Halt):
+        unpack(HOUR, stored | {2: _of_version(stored[2], VERSION + 1)})
+
+
+def test_every_version_that_is_written_is_read_and_new_readers_get_the_newest() -> None:
+    assert set(WRITERS) == set(READERS) >= {version for _, version in WRITTEN_SINCE}
+    assert version_for(NEW_READERS) == VERSION
+    page = HourPage(no_totals() | {"user": {f"u{n}": 1 << 130 for n in range(200)}})
+    for since, version in WRITTEN_SINCE:
+        assert version_for(since) == version
+        page.leaves = 0
+        stored = dict(pack(page, version))
+        assert {sealed[1] for sealed in stored.values()} == {version}
+        assert unpack(HOUR, stored) == page
+
+
+def _of_version(sealed: bytes, version: int) -> bytes:
     fields: list[Any] = msgspec.msgpack.decode(sealed, strict=False)
-    fields[0] = version
-    with pytest.raises(ValueError, match=f"version {version}; this worker reads version {VERSION}"):
-        unpack(kind, {0: msgspec.msgpack.encode(fields)})
+    return msgspec.msgpack.encode([version, *fields[1:]])
 
 
 def test_what_is_no_page_is_refused() -> None:
