@@ -1,0 +1,51 @@
+"""The words that rules look for: all of them, so that one can see that none is of one system alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+UNITS: Final = _words(
+    "% am b bit bits bps byte bytes d day days gb gbps ghz gib gmt h hour hours hr hrs hz kb kbps khz kib m mb mbps "
+    "mhz mib microsecond microseconds millis millisecond milliseconds min mins minute minutes ms msec msecs "
+    "nanoseconds ns percent pm s sec second seconds secs tb tib us utc week weeks µs"
+)
+"""What follows a number as part of it; in lower case."""
+
+DATES: Final = _words(
+    "Jan Feb Mar Apr May Jun Jul Aug Sep Sept Oct Nov Dec January February March April June July August September "
+    "October November December Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+)
+"""What stands beside a number as part of a date; capitals matter ("may", "sun")."""
+
+ANSWERS: Final = _words("true false null none nil yes no on off undefined nan")
+"""Values that are words; in lower case."""
+
+PLACES: Final = _words("com org net edu gov mil int io info biz dev app cloud ai local internal lan arpa")
+"""Where names of hosts end and, turned round, names of packages begin."""
+
+PACKAGES: Final = PLACES | _words("java javax jdk sun kotlin scala")
+"""Where names of packages begin."""
+
+DATA_SUFFIXES: Final = _words(
+    "bak bin cfg conf csv dat db doc docx gif gz html ini jpeg jpg json jsonl lock log md mp3 mp4 parquet pdf pickle "
+    "pkl png pptx properties sqlite svg tar tmp toml tsv txt wav webp xls xlsx xml yaml yml zip"
+)
+"""Files that hold data: which one it was varies. Names of sources identify, and stay."""
+
+STATUS_NAMES: Final = _words("status_code statuscode error_code errorcode http_status")
+"""One word for the status of a failure; in lower case."""
+
+BEFORE_USER: Final = _words("for by from of as to invalid unknown illegal the")
+"""What makes "user" introduce a name; in lower case."""
+
+NO_NAMES: Final = _words(
+    "a account agent already and are as at by can cannot can't could data did does doesn't error exceeded failed for "
+    "from had has hit id in info input interface is isn't limit message may must name not of on or order password "
+    "profile quota rate reached request requested session space that the to was were which who will with"
+)
+"""What follows "user" without being a name: closed classes of words, and what compounds are made of."""
