@@ -60,8 +60,8 @@ def test_a_command_that_does_not_exist_is_found() -> None:
     assert problem_of(["replay", "FILE", "--close-all"]) is None
 
 
-def test_the_readme_shows_every_command() -> None:
-    shown = {call[0] for text in commands(Path("README.md")) for call in calls_of_outlay(text) if call}
+def test_some_document_shows_every_command() -> None:
+    shown = {call[0] for document in DOCUMENTS for text in commands(document) for call in calls_of_outlay(text) if call}
     command: Any = typer.main.get_command(app)
     assert shown == set(command.commands)
 
@@ -84,18 +84,6 @@ def test_settings_that_a_document_names_exist(document: Path) -> None:
     }
 
 
-def test_the_defaults_that_the_readme_tells_are_those_of_the_settings() -> None:
-    rows = re.findall(r"^\| (`OUTLAY_[^|]*) \| ([^|]*) \|", Path("README.md").read_text(), re.MULTILINE)
-    told: dict[str, str] = {}
-    for names, defaults in rows:
-        values = re.findall(r"`([^`]+)`", defaults) or ["None"]
-        told.update(zip(re.findall(r"`([^`]+)`", names), values, strict=True))
-    assert len(told) >= 6
-    fields = {PREFIX + name.upper(): field.default for name, field in Settings.model_fields.items()}
-    actual = {name: f"{fields[name]:g}" if isinstance(fields[name], float) else str(fields[name]) for name in told}
-    assert told == actual
-
-
 @each_document
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text())
@@ -111,9 +99,9 @@ def test_files_that_a_document_names_are_there(document: Path) -> None:
     assert [path for path in paths if not Path(path).exists()] == []
 
 
-def test_topics_that_the_readme_uses_are_listed() -> None:
-    used = {name for block in blocks(Path("README.md"), "bash") for name in re.findall(r" -t (\S+)", block.text)}
-    assert used
+@each_document
+def test_topics_that_a_document_uses_are_listed(document: Path) -> None:
+    used = {name for block in blocks(document, "bash") for name in re.findall(r" -t (\S+)", block.text)}
     assert used <= {topic.name for topic in topics.load().topics}
 
 

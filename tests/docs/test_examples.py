@@ -17,7 +17,7 @@ from tests.streams.commands import run
 
 EXAMPLE = Path("examples/calls.jsonl")
 BUDGETS = Path("examples/budgets.jsonl")
-README = Path("README.md")
+TOUR = Path("docs/tour.md")
 OUTPUTS = ("facts", "snapshots", "anomalies", "dead", "late")
 
 
@@ -25,9 +25,9 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_summary_in_the_readme_is_that_of_the_example(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_in_the_tour_is_that_of_the_example(capfd: pytest.CaptureFixture[str]) -> None:
     summary = run(capfd, "replay", "--in-memory", EXAMPLE, "--json").summary
-    shown = [json.loads(block.text) for block in blocks(README, "json")]
+    shown = [json.loads(block.text) for block in blocks(TOUR, "json")]
     assert [one | {"events_per_second": 0} for one in shown] == [summary | {"events_per_second": 0}]
 
 
@@ -48,10 +48,10 @@ def test_the_examples_of_the_contract_are_lines_of_that_replay(
         assert keyless in known
 
 
-def test_the_facts_in_the_readme_are_those_of_the_example(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_facts_in_the_tour_are_those_of_the_example(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(capfd, "replay", "--in-memory", EXAMPLE, "--facts", tmp_path / "facts").code == 0
     facts = lines_of(tmp_path / "facts")
-    text = README.read_text()
+    text = TOUR.read_text()
     told = {f"{one['status']} {one['anomaly_id']} {one['revision']} {one['message']}" for one in facts}
     assert any(line in told for line in text.splitlines())
     rows = re.findall(r"^ (tenant|feature|user) +\| (\S+) +\| \S+ \| (\S+) +\| +(\S+) \|", text, re.MULTILINE)
@@ -59,12 +59,12 @@ def test_the_facts_in_the_readme_are_those_of_the_example(capfd: pytest.CaptureF
     assert {(*row[:3], round(float(row[3]) * 10**9)) for row in rows} == spent
 
 
-def test_queries_in_the_readme_run_and_have_the_columns_that_are_shown(database_url: str) -> None:
+def test_queries_in_the_tour_run_and_have_the_columns_that_are_shown(database_url: str) -> None:
     async def heads() -> list[list[str]]:
         await migrate(database_url)
         connection = await asyncpg.connect(libpq_url(database_url))
         try:
-            statements = [block.text.split(";")[:-1] for block in blocks(README, "sql")]
+            statements = [block.text.split(";")[:-1] for block in blocks(TOUR, "sql")]
             prepared = [[await connection.prepare(one) for one in several] for several in statements]
             for one in (one for several in prepared for one in several):
                 await one.fetch()
@@ -74,5 +74,5 @@ def test_queries_in_the_readme_run_and_have_the_columns_that_are_shown(database_
 
     with ThreadPoolExecutor(1) as aside:  # a loop of its own: Alembic starts one
         found = aside.submit(asyncio.run, heads()).result()
-    plain = [block.text.splitlines() for block in blocks(README, "") if "-+-" in block.text]
+    plain = [block.text.splitlines() for block in blocks(TOUR, "") if "-+-" in block.text]
     assert found == [[name.strip() for name in lines[0].split("|")] for lines in plain]

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from drivers.embedded.kafka import embedded_kafka
 from drivers.kafka.murmur2 import partition_of
 from engines.cost.decode import CostEvent, decode
+from tests.docs.documents import DOCUMENTS
 
 PARTITIONS = 12
 FACTS = "cost-anomaly-facts"
@@ -59,5 +60,8 @@ async def test_the_reader_of_facts_tells_of_higher_revisions_only() -> None:
 
 
 @pytest.mark.parametrize("program", sorted(Path("examples").glob("*.py")), ids=str)
-def test_the_readme_tells_of_each_program(program: Path) -> None:
-    assert f"python {program}" in Path("README.md").read_text()
+def test_a_document_tells_of_each_program(program: Path) -> None:
+    assert any(
+        f"({relative / program})" in document.read_text() or f"python {program}" in document.read_text()
+        for document, relative in ((one, Path("..") if one.parent.name == "docs" else Path()) for one in DOCUMENTS)
+    )

@@ -1,4 +1,4 @@
-"""What the README shows of ``outlay snapshots`` is what it says of ``examples/calls.jsonl``."""
+"""What the tour shows of ``outlay snapshots`` is what it says of ``examples/calls.jsonl``."""
 
 import asyncio
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import blocks
-from tests.docs.test_top import EXAMPLE, README, row_of_anomaly, row_of_snapshot, store
+from tests.docs.test_top import EXAMPLE, TOUR, row_of_anomaly, row_of_snapshot, store
 from tests.streams.commands import run
 
 
-def test_the_readme_shows_what_snapshots_says_of_the_example(
+def test_the_tour_shows_what_snapshots_says_of_the_example(
     database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = {name: tmp_path / name for name in ("snapshots", "anomalies")}
@@ -23,7 +23,7 @@ def test_the_readme_shows_what_snapshots_says_of_the_example(
     monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url.replace("+asyncpg", ""))
     shell, shown = next(
         (shell.text, after.text)
-        for shell, after in zip(blocks(README), blocks(README)[1:], strict=False)
+        for shell, after in zip(blocks(TOUR), blocks(TOUR)[1:], strict=False)
         if shell.text.startswith("outlay snapshots")
     )
     ran = run(capfd, *shell.split()[1:])

@@ -1,4 +1,4 @@
-"""What the README shows of ``outlay top`` is what it says of ``examples/calls.jsonl``."""
+"""What the tour shows of ``outlay top`` is what it says of ``examples/calls.jsonl``."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.drivers.rows import anomaly, snapshot
 from tests.drivers.store_subject import LOG, TP, batch
 from tests.streams.commands import run
 
-README = Path("README.md")
+TOUR = Path("docs/tour.md")
 EXAMPLE = Path("examples/calls.jsonl")
 WATERMARK_US = parse_instant("2025-09-11T08:55:00Z")
 
@@ -39,7 +39,7 @@ async def store(url: str, rows: list[TableRow]) -> None:
     await postgres.close()
 
 
-def test_the_readme_shows_what_top_says_of_the_example(
+def test_the_tour_shows_what_top_says_of_the_example(
     database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = {name: tmp_path / name for name in ("snapshots", "anomalies")}
@@ -51,7 +51,7 @@ def test_the_readme_shows_what_top_says_of_the_example(
     monkeypatch.setenv("OUTLAY_DATABASE_URL", database_url.replace("+asyncpg", ""))
     shell, shown = next(
         (shell.text, after.text)
-        for shell, after in zip(blocks(README), blocks(README)[1:], strict=False)
+        for shell, after in zip(blocks(TOUR), blocks(TOUR)[1:], strict=False)
         if shell.text.startswith("outlay top ")
     )
     ran = run(capfd, *shell.split()[1:])

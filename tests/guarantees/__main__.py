@@ -82,7 +82,7 @@ def _try(promise: Promise, broken: Break, folder: Path) -> Trial:
     whole = path.read_text()
     path.write_text(whole.replace(broken.old, broken.new))
     began = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tb=short", broken.caught_by]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=short", broken.caught_by]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         ran = subprocess.run(
