@@ -19,7 +19,8 @@ def _client(bootstrap: str) -> AdminClient:
 
 def acknowledged(bootstrap: str, group: str, topic: str = "costs") -> dict[int, int]:
     """Return the offsets that *group* has committed on *topic*."""
-    asked = _client(bootstrap).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+    client = _client(bootstrap)  # kept: what it was asked for ends with it
+    asked = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
     answer = asked[group].result(_TIMEOUT_S)
     return {tp.partition: tp.offset for tp in answer.topic_partitions or () if tp.topic == topic and tp.offset >= 0}
 
@@ -27,13 +28,15 @@ def acknowledged(bootstrap: str, group: str, topic: str = "costs") -> dict[int, 
 def cut(bootstrap: str, starts: Mapping[int, int], topic: str = "costs") -> None:
     """Delete the records before *starts* of some partitions."""
     wanted = [TopicPartition(topic, partition, offset) for partition, offset in starts.items()]
-    for done in _client(bootstrap).delete_records(wanted, operation_timeout=_TIMEOUT_S).values():
+    client = _client(bootstrap)
+    for done in client.delete_records(wanted, operation_timeout=_TIMEOUT_S).values():
         done.result(_TIMEOUT_S)
 
 
 def widen(bootstrap: str, partitions: int, topic: str = "costs") -> None:
     """Give *topic* more partitions."""
-    for done in _client(bootstrap).create_partitions([NewPartitions(topic, partitions)]).values():
+    client = _client(bootstrap)
+    for done in client.create_partitions([NewPartitions(topic, partitions)]).values():
         done.result(_TIMEOUT_S)
 
 
@@ -53,5 +56,6 @@ def _set(bootstrap: str, kind: ResourceType, name: str, settings: Mapping[str, s
         for setting, value in settings.items()
     ]
     resource = ConfigResource(kind, name, incremental_configs=entries)
-    for done in _client(bootstrap).incremental_alter_configs([resource]).values():
+    client = _client(bootstrap)
+    for done in client.incremental_alter_configs([resource]).values():
         done.result(_TIMEOUT_S)

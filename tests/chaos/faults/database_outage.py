@@ -16,7 +16,7 @@ from tests.stack import Stack
 
 NAME = "database-outage"
 _AWAY_S, _AWAY_LEAST_S = 60.0, 6.0
-_BETWEEN_S, _BETWEEN_LEAST_S = 15.0, 3.0
+_LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 _LATEST_ACK_S = 2.0
 """Offsets of what was committed just before reach the group within this time."""
 _DRAIN_S = 90.0
@@ -29,21 +29,22 @@ _GROWN_MAX = 64 * memory.MIB
 def run(arena: Arena) -> Outcome:
     """Restart the database, then kill it and keep it away while far more is sent than may be held."""
     away_s = arena.duration(_AWAY_S, _AWAY_LEAST_S)
-    between_s = arena.duration(_BETWEEN_S, _BETWEEN_LEAST_S)
+    load_s = arena.duration(_LOAD_S, _LOAD_LEAST_S)
     flood = Steady(arena.random, ["flood-1", "flood-2"], 400, clean=True, padding=_PADDING)
     big = flood.take(_SENT_WHILE_AWAY // _PADDING)
+    part = arena.events(load_s)
+    stream = arena.stream(2 * part)
     with arena.own_servers() as stack, arena.deployment(stack=stack, chunk_records=50) as deployment, ExitStack() as on:
         workers = [on.enter_context(deployment.worker()) for _ in range(2)]
         deployment.claimed()
-        seconds = away_s + 3 * between_s
-        stream = arena.stream(arena.events(seconds))
-        with arena.load(deployment, stream, seconds), arena.stalls(deployment) as stalls:
-            deployment.reached(1)
-            time.sleep(between_s)  # load before the fault
+        with arena.load(deployment, stream[:part], load_s), arena.stalls(deployment) as restarted:
+            deployment.reached(part // 4)
             arena.say("restarts the database")
             stack.restart_postgres()
             deployment.reached(deployment.events + 1)
-            time.sleep(between_s)  # load between two faults
+        exact.settled(deployment, _DRAIN_S)
+        with arena.load(deployment, stream[part:], load_s), arena.stalls(deployment) as gone:
+            deployment.reached(deployment.events + part // 4)
             arena.say(f"the database is gone for {away_s:.0f} s")
             with memory.watched([worker.process.pid for worker in workers]) as held:
                 acknowledged = _gone(deployment, stack, big, away_s)
@@ -55,10 +56,11 @@ def run(arena: Arena) -> Outcome:
         assert all(worker.stop() < LEAVE_S for worker in workers)
     said = "".join(worker.said for worker in workers)
     assert "Traceback" not in said, said[-4000:]
-    assert held.grown < _GROWN_MAX, f"a worker grew by {held.grown / memory.MIB:.0f} MiB while the database was away"
+    grown_mib = held.grown / memory.MIB
+    assert held.grown < _GROWN_MAX, f"a worker grew by {grown_mib:.0f} MiB while the database was away"
     note = f"gone for {away_s:.0f} s: {len(big) * _PADDING / memory.MIB:.0f} MiB sent meanwhile, at most "
-    note += f"{held.grown / memory.MIB:.0f} MiB more in a worker, drained after {drained_s:.0f} s"
-    return Outcome(NAME, 2, 1, *found, stalls.longest_s, note)
+    note += f"{grown_mib:.0f} MiB more in a worker, drained after {drained_s:.0f} s"
+    return Outcome(NAME, 2, 1, *found, max(restarted.longest_s, gone.longest_s), note)
 
 
 def _gone(deployment: Deployment, stack: Stack, big: Sequence[broker.Sent], away_s: float) -> dict[int, int]:

@@ -23,27 +23,28 @@ _OLD_S = (1.0, 4.0)
 def run(arena: Arena) -> Outcome:
     """Copy the database's folder, go on for seconds, lose the database, and go on with the copy."""
     times = arena.number(_TIMES)
-    seconds = times * _ROUND_S
+    part = arena.events(_ROUND_S)
+    stream = arena.stream(times * part)
+    back, stall_s = [], 0.0
     with arena.own_servers() as stack, arena.deployment(stack=stack, chunk_records=50) as deployment, ExitStack() as on:
         workers = [on.enter_context(deployment.worker()) for _ in range(2)]
         deployment.claimed()
-        stream = arena.stream(arena.events(seconds))
-        back = []
-        with arena.load(deployment, stream, seconds), arena.stalls(deployment) as stalls:
-            deployment.reached(1)
-            for number in range(times):
-                arena.say(f"fail-over {number + 1} of {times}")
-                copy = _copied(stack, number)
-                deployment.reached(deployment.events + 1)
+        for number in range(times):
+            arena.say(f"fail-over {number + 1} of {times}")
+            sent = stream[number * part : (number + 1) * part]
+            copy = _copied(stack, number)
+            with arena.load(deployment, sent, _ROUND_S), arena.stalls(deployment) as stalls:
+                deployment.reached(deployment.events + len(sent) // 4)
                 time.sleep(arena.random.uniform(*_OLD_S))  # what the copy does not know of
                 back.append(_failed_over(deployment, stack, copy, workers))
                 deployment.reached(deployment.events + 1)
+            stall_s = max(stall_s, stalls.longest_s)
         found = arena.measured(deployment)
         assert all(worker.stop() < LEAVE_S for worker in workers)
     said = "".join(worker.said for worker in workers)
     assert "Traceback" not in said, said[-4000:]
     assert "the database is not where we left it" in said
-    return Outcome(NAME, times, times, *found, stalls.longest_s, f"went back by {', '.join(map(str, back))} offsets")
+    return Outcome(NAME, times, times, *found, stall_s, f"went back by {', '.join(map(str, back))} offsets")
 
 
 def _copied(stack: Stack, number: int) -> Path:
