@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.arena import Arena
-from tests.chaos.faults import broker_outage, database_outage, failover, kills, named_kills
+from tests.chaos.faults import (
+    broker_outage,
+    copies,
+    database_outage,
+    failover,
+    freezes,
+    killers,
+    kills,
+    named_kills,
+    restless,
+    rewinds,
+    untimely,
+)
 from tests.chaos.outcome import Outcome
 from tests.stack import Stack
 
@@ -38,9 +50,15 @@ class Fault:
 FAULTS: tuple[Fault, ...] = (
     Fault(kills.NAME, kills.run, weight=4, short_in="tests/end_to_end/test_kills.py"),
     Fault(named_kills.NAME, named_kills.run, weight=3),
+    Fault(copies.NAME, copies.run),
+    Fault(rewinds.NAME, rewinds.run, weight=2),
+    Fault(freezes.NAME, freezes.run, weight=2, short_in="tests/end_to_end/test_stopped_worker.py"),
+    Fault(restless.NAME, restless.run),
     Fault(broker_outage.NAME, broker_outage.run, weight=2),
     Fault(database_outage.NAME, database_outage.run, weight=2),
     Fault(failover.NAME, failover.run),
+    Fault(untimely.NAME, untimely.run),
+    Fault(killers.NAME, killers.run, weight=2),
 )
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,8 @@ class Deployment:
         self.bootstrap = bootstrap
         self.folder = folder
         self.partitions = partitions
+        self.program: Sequence[str] = _OUTLAY
+        """What is run as a worker; a test may put rules of its own into it."""
         self._workers: list[Worker] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")}
         self.environment = kept | {
@@ -117,7 +119,7 @@ class Deployment:
         log = self.folder / f"worker-{len(self._workers) + 1}.log"
         more = {f"OUTLAY_{name.upper()}": f"{value}" for name, value in settings.items()}
         with log.open("wb") as out:
-            process = subprocess.Popen([*_OUTLAY, "worker"], env=self.environment | more, stdout=out, stderr=out)
+            process = subprocess.Popen([*self.program, "worker"], env=self.environment | more, stdout=out, stderr=out)
         watcher = end_with_me(process.pid)
         worker = Worker(process, log)
         self._workers.append(worker)

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -99,6 +99,15 @@ def rich(*seeds: int) -> Rich:
             key = f"not {name}" if place % _FOREIGN_EVERY == 1 else name
             placed.append((place / len(log), (key.encode(), _renamed(entry.value or b"", tenant, name), entry.headers)))
     return Rich(names, [sent for _, sent in sorted(placed, key=lambda one: one[0])])
+
+
+def at_home(stream: Iterable[Sent]) -> list[Sent]:
+    """Return *stream* with the key of each record that can be read being its tenant's, so that none is forwarded."""
+    found: list[Sent] = []
+    for key, value, headers in stream:
+        record = oracle.decode(value, headers)
+        found.append((record.tenant_id.encode() if isinstance(record, oracle.Record) else key or b"", value, headers))
+    return found
 
 
 def _at_one_home(lines: list[bytes]) -> list[bytes]:
