@@ -95,7 +95,7 @@ class Arena:
             settings: for all its workers, named as in the environment, without the prefix.
         """
         folder = self._folder("deployment")
-        bootstrap = (stack or self._kafka).bootstrap
+        bootstrap = (self._kafka if stack is None or stack.kafka is None else stack).bootstrap
         broker.renew_topics(bootstrap, topics or _with_partitions(partitions))
         with ExitStack() as held:
             if stack is None:
@@ -113,9 +113,9 @@ class Arena:
             yield deployment
 
     @contextmanager
-    def own_servers(self, *, durable: bool = False) -> Iterator[Stack]:
-        """Yield servers that this fault may stop."""
-        with Stack.private(self._folder("servers"), durable=durable) as stack:
+    def own_servers(self, *, durable: bool = False, with_broker: bool = True) -> Iterator[Stack]:
+        """Yield servers that this fault may stop; without a broker of its own a deployment uses the shared one."""
+        with Stack.private(self._folder("servers"), durable=durable, with_broker=with_broker) as stack:
             yield stack
 
     @contextmanager

@@ -18,6 +18,7 @@ from tests.chaos.faults import (
     killers,
     kills,
     named_kills,
+    poison,
     restless,
     rewinds,
     untimely,
@@ -57,6 +58,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(broker_outage.NAME, broker_outage.run, weight=2),
     Fault(database_outage.NAME, database_outage.run, weight=2),
     Fault(failover.NAME, failover.run),
+    Fault(poison.NAME, poison.run),
     Fault(untimely.NAME, untimely.run),
     Fault(killers.NAME, killers.run, weight=2),
 )

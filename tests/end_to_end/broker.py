@@ -22,6 +22,7 @@ Partitioner = Literal["murmur2_random", "consistent_random"]
 Sent = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 """Key, value, headers."""
 _FETCH_BYTES = 4 << 20
+_MESSAGE_BYTES = 2 << 20  # before compression: what is too long for us must come so far
 
 
 class Stored(NamedTuple):
@@ -104,6 +105,7 @@ class Load:
                 "partitioner": partitioner,
                 "enable.idempotence": True,
                 "compression.type": "lz4",
+                "message.max.bytes": _MESSAGE_BYTES,
                 "linger.ms": 5,
                 "log_level": 0,
             }

@@ -7,8 +7,8 @@ revision counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from streams import fates
@@ -29,7 +29,8 @@ class Left:
     """What a deployment left behind.
 
     `facts` holds each revision once; `anomalies` is what stands, `revisions` every revision of that; `settings` are
-    as if known from the start.
+    as if known from the start; `closed_by_clock` is, by partition, the day that silence had
+    closed at the end, which the log does not tell.
     """
 
     log: list[oracle.LogRecord]
@@ -42,6 +43,7 @@ class Left:
     settings: list[oracle.Setting]
     positions: dict[int, database.Progress]
     partitions: int = PARTITIONS
+    closed_by_clock: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,6 +110,7 @@ def wanted(found: Left) -> Wanted:
         "price": price,
         "append_forwarded": False,
         "settings": found.settings,
+        "closed_through": found.closed_by_clock,
     }
     return Wanted(oracle.evaluate(found.log, **read), oracle.revisions(found.log, **read))
 

@@ -4,7 +4,7 @@ from tests.generated.dice import Dice
 from tests.generated.events import Event
 from tests.generated.quiet import build_quiet
 from tests.generated.rich import Rich, build_rich
-from tests.generated.spoiled import FAULTS, faulty, spoiled
+from tests.generated.spoiled import FAULTS, every_fault, faulty, spoiled
 from tests.generated.streams import DISORDER_MAX_US, Shape, build
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "build",
     "build_quiet",
     "build_rich",
+    "every_fault",
     "faulty",
     "spoiled",
 ]

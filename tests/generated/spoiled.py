@@ -75,6 +75,17 @@ def spoiled(entry: LogRecord, dice: Dice, *, file: bool = False) -> LogRecord:
     return replace(entry, value=value, headers=())
 
 
+def every_fault(entry: LogRecord) -> list[bytes | None]:
+    """Return a value for each fault there is, most of them made of the good record *entry*."""
+    return [
+        *(faulty(entry, field, text) for field, texts in FAULTS.items() for text in texts),
+        *_NO_RECORD,
+        _spliced(entry, '"later":' + "[" * 513 + "]" * 513),
+        b"",
+        None,
+    ]
+
+
 def _drawn(dice: Dice) -> tuple[str, str | None]:
     field = dice.one_of(list(FAULTS))
     return field, dice.one_of(FAULTS[field])

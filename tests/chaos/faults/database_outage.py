@@ -34,7 +34,9 @@ def run(arena: Arena) -> Outcome:
     big = flood.take(_SENT_WHILE_AWAY // _PADDING)
     part = arena.events(load_s)
     stream = arena.stream(2 * part)
-    with arena.own_servers() as stack, arena.deployment(stack=stack, chunk_records=50) as deployment, ExitStack() as on:
+    with ExitStack() as on:
+        stack = on.enter_context(arena.own_servers(with_broker=False))
+        deployment = on.enter_context(arena.deployment(stack=stack, chunk_records=50))
         workers = [on.enter_context(deployment.worker()) for _ in range(2)]
         deployment.claimed()
         with arena.load(deployment, stream[:part], load_s), arena.stalls(deployment) as restarted:

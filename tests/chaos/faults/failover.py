@@ -26,7 +26,9 @@ def run(arena: Arena) -> Outcome:
     part = arena.events(_ROUND_S)
     stream = arena.stream(times * part)
     back, stall_s = [], 0.0
-    with arena.own_servers() as stack, arena.deployment(stack=stack, chunk_records=50) as deployment, ExitStack() as on:
+    with ExitStack() as on:
+        stack = on.enter_context(arena.own_servers(with_broker=False))
+        deployment = on.enter_context(arena.deployment(stack=stack, chunk_records=50))
         workers = [on.enter_context(deployment.worker()) for _ in range(2)]
         deployment.claimed()
         for number in range(times):
