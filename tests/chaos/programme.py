@@ -11,16 +11,20 @@ from pathlib import Path
 from tests.chaos.arena import Arena
 from tests.chaos.faults import (
     broker_outage,
+    compaction,
     copies,
+    crowded,
     database_outage,
     failover,
     freezes,
     killers,
     kills,
+    leaving,
     named_kills,
     poison,
     restless,
     rewinds,
+    transactions,
     untimely,
 )
 from tests.chaos.outcome import Outcome
@@ -60,6 +64,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(failover.NAME, failover.run),
     Fault(poison.NAME, poison.run),
     Fault(untimely.NAME, untimely.run),
+    Fault(transactions.NAME, transactions.run),
+    Fault(compaction.NAME, compaction.run),
+    Fault(leaving.NAME, leaving.run),
+    Fault(crowded.NAME, crowded.run),
     Fault(killers.NAME, killers.run, weight=2),
 )
 
