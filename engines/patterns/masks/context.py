@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from engines.patterns.masks.lexicon import ANSWERS, BEFORE_USER, NO_NAMES, STATUS_NAMES
+from engines.patterns.masks.lexicon import ANSWERS, BEFORE_USER, NO_NAMES, STATUS_NAMES, TELLING_KEYS
 from engines.patterns.masks.tokens import BLANK, END, KEPT, MASK, MASKED, QUOTES, SPACE, WORD, Token, partners
 from engines.patterns.masks.words import masked
 
@@ -48,7 +48,11 @@ def _calls_for_status(before: str, last: str, between: Sequence[Token]) -> bool:
 
 
 def mask_assigned(tokens: Sequence[Token]) -> list[Token]:
-    """Mask what stands after ``=``: a word, a quoted text, an object with its brackets, or nothing at all."""
+    """Mask what stands after ``=``: a word, a quoted text, an object with its brackets, or nothing at all.
+
+    Unless its key says that it tells what happened (``msg="rate limited"``, ``code = Unavailable``): such a value is
+    text like any other.
+    """
     closed = partners(tokens)
     result = list[Token]()
     index, end = 0, len(tokens)
@@ -56,7 +60,7 @@ def mask_assigned(tokens: Sequence[Token]) -> list[Token]:
         token = tokens[index]
         result.append(token)
         index += 1
-        if token.text != "=":
+        if token.text != "=" or _key_before(result).lower() in TELLING_KEYS:
             continue
         start = index + 1 if _at(tokens, index).kind == SPACE else index
         stop = _value_end(tokens, start, closed)
@@ -64,6 +68,12 @@ def mask_assigned(tokens: Sequence[Token]) -> list[Token]:
             result += [*tokens[index:start], MASKED] if stop > start else [MASKED]
             index = stop if stop > start else index
     return result
+
+
+def _key_before(read: Sequence[Token]) -> str:
+    """Return the word before the ``=`` that *read* ends in."""
+    last = next((token for token in reversed(read[-3:-1]) if token.kind != SPACE), END)
+    return last.text
 
 
 def _value_end(tokens: Sequence[Token], start: int, closed: dict[int, int]) -> int:

@@ -37,8 +37,20 @@ DATA_SUFFIXES: Final = _words(
 )
 """Files that hold data: which one it was varies. Names of sources identify, and stay."""
 
+TERMS: Final = _words(
+    "base64 ec2 http2 http3 ipv4 ipv6 k8s log4j md5 mp3 mp4 oauth2 s3 sha1 sha-1 sha256 sha-256 sha512 sha-512 utf-16 "
+    "utf16 utf-8 utf8 x509 x86_64"
+)
+"""Words that are written with digits; in lower case."""
+
 STATUS_NAMES: Final = _words("status_code statuscode error_code errorcode http_status")
 """One word for the status of a failure; in lower case."""
+
+TELLING_KEYS: Final = _words(
+    "cause code desc description detail err errcode errmsg error error_code error_message error_type exception kind "
+    "message msg reason type"
+)
+"""Keys whose values say what happened; in lower case."""
 
 BEFORE_USER: Final = _words("for by from of as to invalid unknown illegal the")
 """What makes "user" introduce a name; in lower case."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engines.patterns.masks.lexicon import DATES, UNITS
-from engines.patterns.masks.tokens import END, MASK_TEXT, Token
+from engines.patterns.masks.tokens import MASK_TEXT, Token
 
 _GLUE: Final = frozenset({" ", ",", ":", ";", "|", "/", "-"})
 _COMPARISONS: Final = frozenset({"<", ">", "~"})
@@ -20,10 +20,10 @@ def tidy(tokens: Sequence[Token]) -> str:
     """Return *tokens* as one line of text."""
     pieces = list[str]()
     for index, (_, text) in enumerate(tokens):
+        following = tokens[index + 1].text if index + 1 < len(tokens) else ""
         if text == MASK_TEXT:
-            following = tokens[index + 1] if index + 1 < len(tokens) else END
-            _append_mask(pieces, following.text)
-        elif (text in DATES or text.lower() in UNITS) and _after_mask(pieces, " "):
+            _append_mask(pieces, following)
+        elif (text in DATES or text.lower() in UNITS) and following != "=" and _after_mask(pieces, " "):
             _drop_to_mask(pieces)
         elif text == ")" and (opening := _remark(pieces)) > 0:
             del pieces[opening:]

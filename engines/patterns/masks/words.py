@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engines.patterns.masks.lexicon import DATA_SUFFIXES, PACKAGES, PLACES
+from engines.patterns.masks.lexicon import DATA_SUFFIXES, PACKAGES, PLACES, TERMS
 from engines.patterns.masks.tokens import MASK_TEXT
 
 _DIGIT: Final = re.compile(r"\d")
@@ -16,6 +16,7 @@ _NAME_AROUND_DIGITS: Final = re.compile(
 # The class of an error is its identity, digits or not.
 _ERROR_CLASS: Final = re.compile(r"[^\W\d][\w.$]*(?:Error|Exception|Warning|Fault|Failure|Timeout)")
 _HEX: Final = re.compile(r"[A-Fa-f]{8,}")
+_NAMES_WITH_DIGITS: Final = (_NAME_AROUND_DIGITS, _ERROR_CLASS)
 # The default text of an object: its class says more than its address.
 _OBJECT: Final = re.compile(r"([^\W\d][^\d@]*+)@[0-9a-f]{4,16}")
 
@@ -23,16 +24,18 @@ _OBJECT: Final = re.compile(r"([^\W\d][^\d@]*+)@[0-9a-f]{4,16}")
 def masked(word: str) -> str:
     """Return *word*, or a mask for it, or the part of it that identifies with a mask for the rest."""
     if _DIGIT.search(word):
-        if _NAME_AROUND_DIGITS.fullmatch(word) or _ERROR_CLASS.fullmatch(word):
+        if word.lower() in TERMS or any(shape.fullmatch(word) for shape in _NAMES_WITH_DIGITS):
             return word
         told = _OBJECT.fullmatch(word)
         return f"{told[1]}@{MASK_TEXT}" if told else MASK_TEXT
-    return MASK_TEXT if _is_path(word) or "@" in word[1:-1] or _HEX.fullmatch(word) or _is_named_place(word) else word
+    if _is_path(word) or "@" in word[1:-1] or "***" in word.strip("*") or _HEX.fullmatch(word) or _is_named_place(word):
+        return MASK_TEXT
+    return word
 
 
 def _is_path(word: str) -> bool:
-    # One slash alone is no path: "and/or", "application/json".
-    return word.startswith("~/") or "\\" in word or word.count("/") > 1 or ("/" in word and "." in word)
+    # One slash alone is no path: "and/or", "application/json"; nor is a backslash that escapes what follows the word.
+    return word.startswith("~/") or "\\" in word[:-1] or word.count("/") > 1 or ("/" in word and "." in word)
 
 
 def _is_named_place(word: str) -> bool:

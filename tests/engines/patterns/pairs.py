@@ -120,9 +120,10 @@ SAME: Final = {
     "Windows path": (r"Access denied: C:\Users\ann\x.tmp", r"Access denied: D:\work\y.tmp"),
     "email": ("no access for ann@example.com", "no access for bob.b@mail.example.org"),
     "values after =": (
-        "rejected: model=claude, reason='too long', retry=true",
-        "rejected: model=gpt, reason='x', retry=",
+        "rejected: model=claude, tag='too long', retry=true",
+        "rejected: model=gpt, tag='x', retry=",
     ),
+    "an unquoted and a quoted value": ("rejected: model=claude, retry=true", 'rejected: model="gpt 4", retry=false'),
     "an object as a value": ("no room, ws=Source{12 a}, uid=3", "no room, ws=null, uid=4"),
     "memory address": ("<Client object at 0x7f3a5c0d> is closed", "<Client object at 0x10ab34ef20> is closed"),
     "object hash": ("com.example.Client@1b6d3586 is closed", "com.example.Client@4554617c is closed"),
@@ -141,6 +142,17 @@ SAME: Final = {
     "Java trace, other lines": (_java(), _java(line="91", outer="15", more="12")),
     "Java trace, other count": (_java(), _java(error="com.example.ModelException: call failed after 5 tries")),
     "JavaScript trace, other release": (_node(), _node(release="r-20250309", line="5", outer="91")),
+    "redacted keys": ("Incorrect API key provided: sk-proj-****abcd.", "Incorrect API key provided: sk-proj-****Wxyz."),
+    "a quoted model": ("The model `gpt-5-mini` does not exist", "The model `o3` does not exist"),
+    "lines of a log": (
+        'level=error ts=2026-01-03T10:00:00Z caller=llm.go:12 msg="rate limited" tenant=acme',
+        'level=error ts=2026-01-04T11:22:33Z caller=llm.go:19 msg="rate limited" tenant=zeta',
+    ),
+    "out of memory": (
+        "CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 15.78 GiB total capacity; 9.75 MiB free)",
+        "CUDA out of memory. Tried to allocate 1.50 GiB (GPU 3; 79.2 GiB total capacity; 512.00 KiB free)",
+    ),
+    "a thread's panic": ("panicked at src/main.rs:42:10: no answer", "panicked at src/main.rs:57:5: no answer"),
     "white space": ("no   answer\n", "no answer"),
 }
 """What one error reads like twice."""
@@ -162,6 +174,16 @@ DIFFERENT: Final = {
         "JSONDecodeError: Expecting ',' delimiter: line 1 column 45 (char 44)",
         "JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
     ),
+    "what a call of a service answers": (
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+        "rpc error: code = Unavailable desc = connection error",
+    ),
+    "message of a log line": ('level=error msg="rate limited" id=3', 'level=error msg="no such model" id=4'),
+    "kind of a validation error": (
+        "1 validation error for Plan: steps [type=missing, input_type=dict]",
+        "1 validation error for Plan: steps [type=list_type, input_type=str]",
+    ),
+    "hashes by name": ("MD5 of the file differs", "SHA256 of the file differs"),
     "key": ("KeyError: 'choices'", "KeyError: 'usage'"),
     "system errors": ("OSError: [Errno 28] No space left on device", "OSError: [Errno 24] Too many open files"),
     "reset and refused": ("connect ECONNREFUSED 10.0.3.7:8080", "connect ECONNRESET 10.0.3.7:8080"),

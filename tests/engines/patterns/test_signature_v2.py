@@ -174,7 +174,7 @@ def test_two_errors_have_two_signatures(one: str, other: str) -> None:
         ("Timeout after 30 seconds", "Timeout after <*>"),
         ("failed at 2025-12-27T10:11:12Z with code 500", "failed at <*> with code <*>"),
         ("received 12 of 30 bytes (1.01 KB) from /10.0.0.7:59759", "received <*> of <*> from <*>"),
-        ("rejected: model=claude, reason='too long', retry= 3", "rejected: model=<*>, reason=<*>, retry= <*>"),
+        ("rejected: model=claude, tag='too long', retry= 3", "rejected: model=<*>, tag=<*>, retry= <*>"),
         (
             "logname= uid=0 tty=ssh ruser= rhost=10.0.0.7  user=root",
             "logname=<*> uid=<*> tty=<*> ruser=<*> rhost=<*> user=<*>",
@@ -195,6 +195,10 @@ def test_two_errors_have_two_signatures(one: str, other: str) -> None:
         ("lifetime <1 sec, was <1>", "lifetime <*>, was <<*>>"),
         ("Thu, 01 Jan 2026 00:00:00 GMT: gone", "<*>: gone"),
         ("a == 1 and b => 2", "a == <*> and b => <*>"),
+        ("(unit=0x0b bit=0x1d): torus", "(unit=<*> bit=<*>): torus"),
+        ('level=error msg="no room" user=', 'level=<*> msg="no room" user=<*>'),
+        ("your organization\\'s limit, sk-***abc, **** next ****", "your organization\\'s limit, <*>, **** next ****"),
+        ("IPv6 or IPv4 with MD5 of eth0", "IPv6 or IPv4 with MD5 of <*>"),
         ("can't read 'a b'", "can't read 'a b'"),
     ],
 )
