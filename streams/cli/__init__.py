@@ -1,18 +1,22 @@
 """The command line: ``outlay COMMAND``; each module here is one command or a family of them.
 
-One invariant: what goes wrong on purpose (``OutlayError``) is one line on stderr, never a traceback. Exit codes: 0
-done, 1 failed, 2 wrong usage or settings.
+One invariant: what goes wrong on purpose (``OutlayError``) is one line on stderr, never a traceback. Exit codes are
+the same everywhere: 0 done, 1 failed or found something wrong, 2 wrong usage or settings, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from engines.core.errors import OutlayError, SettingsError
 from streams.cli import (
+    config,
     contracts,
     dead_letters,
     demo,
@@ -33,15 +37,60 @@ from streams.cli import (
 FAILED = 1
 USAGE = 2
 
+EPILOG = """\b
+Examples:
+  outlay demo
+  outlay migrate && outlay topics apply && outlay worker
+  outlay publish calls.jsonl && outlay status
+  outlay COMMAND --help
+
+\b
+Exit codes: 0 done; 1 failed, or found something wrong; 2 wrong usage or settings; 130 interrupted.
+"""
+
+
+class _Outlay(TyperGroup):
+    """The command ``outlay``: no command of it runs in an environment that misspells a setting."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - of the click that typer brings
+        """Run a command, even one that reads no setting, only when all names are known; help is always given."""
+        from drivers.settings import refuse_unknown
+
+        if "--help" not in ctx.args:
+            refuse_unknown(os.environ)
+        return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="outlay",
-    help="Cost records of LLM calls in; exact totals, snapshots and spend anomalies out. "
-    "Settings are environment variables OUTLAY_…; see the README.",
+    cls=_Outlay,
+    help="Cost records of LLM calls in; exact totals, snapshots and spend anomalies out.\n\n"
+    "Settings are environment variables OUTLAY_…: `outlay config` shows them.",
+    epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"outlay {version('outlay')}, genai-prices {version('genai-prices')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    *,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
+
+
 app.command()(demo.demo)
 app.command()(operate.migrate)
 app.add_typer(operate.topics, name="topics")
@@ -58,6 +107,7 @@ app.add_typer(settings_tags.tags, name="tags")
 app.command()(publish.publish)
 app.command()(replay.replay)
 app.command()(retention.retention)
+app.command(epilog=config.EXAMPLES)(config.config)
 app.command(epilog=contracts.SCHEMAS_EXAMPLES)(contracts.schemas)
 app.command(epilog=contracts.ASYNCAPI_EXAMPLES)(contracts.asyncapi)
 
