@@ -20,10 +20,12 @@ from tests.chaos.faults import (
     killers,
     kills,
     leaving,
+    moved_log,
     named_kills,
     poison,
     restless,
     rewinds,
+    silence,
     transactions,
     untimely,
 )
@@ -68,6 +70,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(compaction.NAME, compaction.run),
     Fault(leaving.NAME, leaving.run),
     Fault(crowded.NAME, crowded.run),
+    Fault(silence.NAME, silence.run),
+    Fault(moved_log.NAME, moved_log.run),
     Fault(killers.NAME, killers.run, weight=2),
 )
 

@@ -14,7 +14,7 @@ from tests.chaos.outcome import Outcome
 from tests.chaos.steady import Steady
 from tests.end_to_end import broker, exact
 from tests.end_to_end.broker import Sent
-from tests.end_to_end.deployment import LEAVE_S, PATIENCE_S, Deployment
+from tests.end_to_end.deployment import LEAVE_S, PATIENCE_S
 from tests.generated import every_fault
 
 NAME = "poison"
@@ -71,9 +71,9 @@ def nothing_else(arena: Arena, kinds: Sequence[bytes | None]) -> Measured:
     arena.say("nothing but poison")
     sent: list[Sent] = [(b"one place", kinds[n % len(kinds)], ()) for n in range(_ALONE)]
     with arena.deployment() as deployment, ExitStack() as on:
-        with broker.load(deployment.bootstrap, sent):
-            pass
-        for _ in range(2):  # the second is not to bury what stopped the first
+        for part in (sent[::2], sent[1::2]):  # the second worker is not to bury what stopped the first
+            with broker.load(deployment.bootstrap, part):
+                pass
             worker = on.enter_context(deployment.worker(dead_letters_max=_DEAD_MAX))
             worker.told_to_end = True  # by its limit
             assert worker.process.wait(PATIENCE_S) == 1
@@ -81,5 +81,6 @@ def nothing_else(arena: Arena, kinds: Sequence[bytes | None]) -> Measured:
             assert "Traceback" not in worker.said, worker.said[-4000:]
         with deployment.worker(dead_letters_max=10 * _ALONE):
             left, found = arena.looked(deployment)
+    assert left.counts["events"] == _ALONE
     all_dead(left, [value for _, value, _ in sent])
     return found
