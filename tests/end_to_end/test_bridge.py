@@ -64,4 +64,4 @@ def test_each_episode_becomes_one_incident_through_kills_of_the_bridge(deploymen
     assert len(tenants) == 1
     assert len([line for line in told.splitlines() if line.startswith("opened")]) <= 3
     again = bridge(deployment, ledger, "--once")
-    assert again.communicate(timeout=60) == ("", None)
+    assert again.communicate(timeout=60)[0] == ""

@@ -7,11 +7,14 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from incidents import incident_id
 
 from drivers.embedded.kafka import embedded_kafka
+from tests.docs.documents import blocks
 from tests.examples.facts import value
+from tests.streams.commands import run
 
 FACTS = "cost-anomaly-facts"
 
@@ -63,6 +66,19 @@ async def test_it_tells_of_each_incident_once_over_restarts(tmp_path: Path) -> N
         told, logged = await once(bootstrap, tmp_path)
         assert told == [f"resolved {first} cost_spike high acme tenant acme {spent} withdrawn"]
         assert "cost-anomaly-facts/0/1 holds no fact: KeyError" in logged
+
+
+def test_what_the_document_shows_comes_of_the_example(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(capfd, "replay", "--in-memory", "examples/calls.jsonl", "--facts", tmp_path / "facts").code == 0
+    facts = (tmp_path / "facts").read_bytes().splitlines()
+
+    async def told() -> list[str]:
+        with embedded_kafka({FACTS: 3}) as bootstrap:
+            await send(bootstrap, *facts)
+            return (await once(bootstrap, tmp_path))[0]
+
+    shown = [line for block in blocks(Path("docs/consuming.md"), "") for line in block.text.splitlines()]
+    assert set(shown) & set(asyncio.run(told()))
 
 
 async def test_it_goes_on_after_it_was_killed(tmp_path: Path) -> None:
