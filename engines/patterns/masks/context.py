@@ -96,7 +96,7 @@ def _is_key(tokens: Sequence[Token], index: int) -> bool:
 
 
 def mask_words(tokens: Sequence[Token]) -> list[Token]:
-    """Mask words by their form, answers (true, none, off…) after a colon, and hosts by their ports; keep calls."""
+    """Mask words by their form, answers (true, none…) after a colon, and hosts by their ports; keep calls."""
     result = list[Token]()
     colon = False
     for index, token in enumerate(tokens):

@@ -22,8 +22,8 @@ DATES: Final = _words(
 )
 """What stands beside a number as part of a date; capitals matter ("may", "sun")."""
 
-ANSWERS: Final = _words("true false null none nil yes no on off undefined nan")
-"""Values that are words; in lower case."""
+ANSWERS: Final = _words("true false null none nil undefined nan")
+"""Values that are words, as programs print them; in lower case. "Yes", "no" and "off" are prose as well."""
 
 PLACES: Final = _words("com org net edu gov mil int io info biz dev app cloud ai local internal lan arpa")
 """Where names of hosts end and, turned round, names of packages begin."""

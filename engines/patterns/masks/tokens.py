@@ -46,6 +46,8 @@ _SCANNER: Final = re.compile(
         | (?<!\w)[A-Za-z]:[\\/][^\s"'`<>\])}},;|]*+
         # a path from the root, with its query
         | (?<![\w./\-])/[^{_STOP}]++(?:\?[^\s"'`<>]*+)?
+        # several of a kind: node[01-16], node-[3,5]
+        | (?<![\w\-])[A-Za-z][\w\-]*+\[[0-9]++(?:[,\- ][0-9]++)++\]
         # MAC and IPv6 addresses, times of day: hexadecimal groups with a digit somewhere, two colons or more
         | (?<!\w)(?<!::)(?=[A-Fa-f:]{{0,39}}[0-9])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![\w:])
     )

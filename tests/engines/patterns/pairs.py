@@ -142,6 +142,9 @@ SAME: Final = {
     "Java trace, other lines": (_java(), _java(line="91", outer="15", more="12")),
     "Java trace, other count": (_java(), _java(error="com.example.ModelException: call failed after 5 tries")),
     "JavaScript trace, other release": (_node(), _node(release="r-20250309", line="5", outer="91")),
+    "answers": ("refused: cached: true, left: null", "refused: cached: false, left: None"),
+    "request log": ("GET /v1/runs status: 404 len: 17 time: 0.2", "GET /v1/keys?all=1 status: 200 len: 1702 time: 1.2"),
+    "several of a kind": ("node-[32-63] is down", "node-7 is down"),
     "redacted keys": ("Incorrect API key provided: sk-proj-****abcd.", "Incorrect API key provided: sk-proj-****Wxyz."),
     "a quoted model": ("The model `gpt-5-mini` does not exist", "The model `o3` does not exist"),
     "lines of a log": (
