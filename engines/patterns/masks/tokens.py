@@ -36,12 +36,16 @@ END: Final = Token(PUNCTUATION, "")
 """What stands before the first token and after the last."""
 
 _STOP: Final = r"""\s\[\](){}<>,;="`|:!?'"""
+# Scripts that write no space between words: a number there ends a word as well.
+_UNSPACED: Final = r"\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _SCANNER: Final = re.compile(
     rf"""
     (?P<space>\s++)
     | (?P<variable>
         # a URL, to its end: scheme://…
         (?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]*+://[^\s"'`<>\])}},;]*+
+        # base64 with its padding, a digit somewhere: long enough not to be a key without a value
+        | (?<![\w+/=\-])(?=[A-Za-z+/_\-]{{0,64}}[0-9])[A-Za-z0-9+/_\-]{{16,}}+={{1,2}}(?![\w"'=])
         # a path with a drive letter
         | (?<!\w)[A-Za-z]:[\\/][^\s"'`<>\])}},;|]*+
         # a path from the root, with its query
@@ -54,7 +58,7 @@ _SCANNER: Final = re.compile(
     # operators are not assignments
     | (?P<operator>[=!<>]=|[=\-]>)
     # a dot belongs to a word if the word goes on after it, an apostrophe if it stands between letters
-    | (?P<word>(?:[^.{_STOP}]|\.(?=[^.{_STOP}])|(?<=[^\W\d_])'(?=[^\W\d_]))++)
+    | (?P<word>[{_UNSPACED}]++|(?:[^.{_STOP}{_UNSPACED}]|\.(?=[^.{_STOP}{_UNSPACED}])|(?<=[^\W\d_])'(?=[^\W\d_]))++)
     | (?P<dots>\.++)
     | (?P<other>.)
     """,

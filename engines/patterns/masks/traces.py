@@ -11,7 +11,7 @@ from typing import Final
 
 # The two shapes of a frame: Python's, innermost last; and "at …" of Java, JavaScript and .NET, innermost first.
 _LAST_INNERMOST: Final = re.compile(r'\s++File "[^"]*+", line \d++(?:, in (?P<name>\S++))?')
-_FIRST_INNERMOST: Final = re.compile(r"\s++at (?:async |new )?(?P<name>[^\s(/\\][^\s(]*+)?")
+_FIRST_INNERMOST: Final = re.compile(r"\s++at (?=.*(?:\(|:\d))(?:async |new )?(?P<name>[^\s(/\\][^\s(]*+)?")
 _GO_PLACE: Final = re.compile(r"\s++\S++:\d++ \+0x")
 _NOISE: Final = re.compile(
     r"\s*+(?:Traceback \(most recent call last\):|\.\.\. \d++ (?:common frames omitted|more)"

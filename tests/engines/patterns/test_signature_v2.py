@@ -141,6 +141,10 @@ _ADVERSARIAL = [
         "a[1-",
         "a-[1,1]b",
         "node[1-1",
+        "abcdefgh1abcdefgh=a",
+        "+/1=",
+        "超1",
+        "\n at :1",
     ),
     *(
         " ",
@@ -204,6 +208,9 @@ def test_two_errors_have_two_signatures(one: str, other: str) -> None:
         ('level=error msg="no room" user=', 'level=<*> msg="no room" user=<*>'),
         ("your organization\\'s limit, sk-***abc, **** next ****", "your organization\\'s limit, <*>, **** next ****"),
         ("IPv6 or IPv4 with MD5 of eth0", "IPv6 or IPv4 with MD5 of <*>"),
+        ("连接超时30秒 端口8080", "连接超时<*>秒 端口<*>"),
+        ("bad image: iVBORw0KGgoAAAANSUhEUgAAAAU= of key=", "bad image: <*> of key=<*>"),
+        ("no match\n  at least 3 are needed", "no match at least <*> are needed"),
         ("can't read 'a b'", "can't read 'a b'"),
     ],
 )
