@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from drivers.kafka.connection import KafkaConnection
+
+_log = logging.getLogger(__name__)
 
 _FOREVER_MS = 2**31 - 1
 
@@ -31,7 +36,8 @@ class MemberSettings:
 
 
 def new_consumer(connection: KafkaConnection, group_id: str, settings: MemberSettings, assignor: Any) -> Any:  # noqa: ANN401 -- aiokafka ships no types
-    """Return a consumer, not yet started, for the running loop."""
+    """Return a consumer, not yet started, for the running loop, which is to be its alone."""
+    asyncio.get_running_loop().set_exception_handler(given_up)
     session_ms = int(settings.session_timeout_s * 1000)
     return AIOKafkaConsumer(
         **connection.options(),
@@ -48,3 +54,12 @@ def new_consumer(connection: KafkaConnection, group_id: str, settings: MemberSet
         max_partition_fetch_bytes=settings.fetch_bytes,
         fetch_max_wait_ms=settings.fetch_wait_ms,
     )
+
+
+def given_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what nobody waits for: aiokafka goes on with a request that our time limit gave up; its end is no news."""
+    error = context.get("exception")
+    if isinstance(error, KafkaError):
+        _log.debug("a request that was given up: %r", error)
+    else:
+        loop.default_exception_handler(context)
