@@ -31,6 +31,8 @@ class Delays:
     """Looks at the positions of one database all the time, in a thread of its own."""
 
     def __init__(self, url: str) -> None:
+        self.began_s = time.time()
+        """When the watch began, in seconds since the epoch."""
         self._url = url.replace("+asyncpg", "")
         self._seen: dict[int, tuple[list[int], list[float]]] = {}
         self._end = threading.Event()

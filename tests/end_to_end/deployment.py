@@ -170,6 +170,11 @@ class Deployment:
         """Return once every partition has been claimed."""
         self.eventually(lambda: len(database.progress(self.database_url)) == self.partitions or None, "all is claimed")
 
+    def at_work(self, *workers: Worker) -> None:
+        """Return once each of *workers* has been given partitions."""
+        taken = "partitions taken"
+        self.eventually(lambda: all(taken in worker.said for worker in workers) or None, "all have partitions")
+
     def eventually(self, look: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
         """Return the first answer of *look* that is not None; a worker that ended by itself will not bring it."""
 

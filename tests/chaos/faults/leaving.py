@@ -7,7 +7,7 @@ from statistics import median
 
 from tests.chaos.arena import Arena
 from tests.chaos.outcome import Outcome
-from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
+from tests.end_to_end.deployment import LEAVE_S
 
 NAME = "leaving"
 _TIMES = 40
@@ -31,7 +31,7 @@ def run(arena: Arena) -> Outcome:
             for number in range(times):
                 arena.say(f"{number} of {times} have left")
                 with deployment.worker(chunk_records=arena.random.choice(_CHUNKS)) as worker:
-                    _at_work(deployment, worker)
+                    deployment.at_work(worker)
                     time.sleep(arena.random.uniform(0, _ROUND_S / 2))  # the moment is the fault
                     took.append(worker.stop())
                 assert "stopped" in worker.said.splitlines()[-1], worker.said[-2000:]
@@ -42,7 +42,3 @@ def run(arena: Arena) -> Outcome:
     assert max(took) < LEAVE_S, f"a worker took {max(took):.1f} s to leave"
     note = f"left after {median(took):.1f} s, {max(took):.1f} s at most; {undone} left work undone"
     return Outcome(NAME, times, 0, *found, stalls.longest_s, note)
-
-
-def _at_work(deployment: Deployment, worker: Worker) -> None:
-    deployment.eventually(lambda: "partitions taken" in worker.said or None, "the new worker has its partitions")

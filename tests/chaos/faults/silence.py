@@ -61,6 +61,7 @@ def run(arena: Arena) -> Outcome:
             successor.append(on.enter_context(deployment.worker()))
 
         closed = asyncio.run(_silence(deployment, silent, succeed, began))
+        deployment.at_work(*successor)
         exact.settled(deployment)
         found = exact.left(deployment)
         assert all(worker.stop() < LEAVE_S for worker in (other, *successor))
