@@ -154,10 +154,14 @@ class Arena:
         """Wait until *deployment* is settled; return what is wrong with it."""
         return self.looked(deployment, set_on_the_way=set_on_the_way)[1]
 
+    def settled(self, deployment: Deployment) -> None:
+        """Return when *deployment* has taken in its log and told everything."""
+        exact.settled(deployment, _DRAIN_S)
+
     def looked(self, deployment: Deployment, *, set_on_the_way: bool = False) -> tuple[exact.Left, Measured]:
         """Wait until *deployment* is settled; return what it left behind, and what is wrong with that."""
         self.say("drains")
-        exact.settled(deployment, _DRAIN_S)
+        self.settled(deployment)
         self.say("compares with the oracle")
         found = exact.left(deployment)
         return found, counted(found, set_on_the_way=set_on_the_way)

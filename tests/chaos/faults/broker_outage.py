@@ -8,7 +8,6 @@ from contextlib import ExitStack
 
 from tests.chaos.arena import Arena
 from tests.chaos.outcome import Outcome
-from tests.end_to_end import exact
 from tests.end_to_end.deployment import LEAVE_S
 from tests.stack import Stack
 
@@ -16,7 +15,6 @@ NAME = "broker-outage"
 _AWAY_S, _AWAY_LEAST_S = 60.0, 4.0
 _LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 """For each of them; what is not sent when the broker goes away is sent when it is back."""
-_DRAIN_S = 60.0
 
 
 def run(arena: Arena) -> Outcome:
@@ -39,7 +37,7 @@ def run(arena: Arena) -> Outcome:
                 back = time.monotonic()
                 deployment.reached(deployment.events + 1)
                 notes.append(f"{what}: on after {time.monotonic() - back:.1f} s")
-            exact.settled(deployment, _DRAIN_S)
+            arena.settled(deployment)
             stall_s = max(stall_s, stalls.longest_s)
         found = arena.measured(deployment)
         assert all(worker.stop() < LEAVE_S for worker in workers)

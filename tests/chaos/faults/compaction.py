@@ -48,7 +48,7 @@ def run(arena: Arena) -> Outcome:
         arena.say("compacts")
         _compacted(deployment, len(before), last)
         with deployment.worker(chunk_records=50) as other:
-            exact.settled(deployment)
+            arena.settled(deployment)
             left = exact.left(deployment)
             assert other.stop() < LEAVE_S
     ahead = [entry for entry in left.log if entry.offset is not None and entry.offset >= _stood(stood, entry.partition)]

@@ -15,7 +15,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.delays import Waited
 from tests.chaos.outcome import Outcome
 from tests.chaos.steady import Steady
-from tests.end_to_end import broker, exact
+from tests.end_to_end import broker
 from tests.end_to_end.broker import Sent
 from tests.end_to_end.deployment import LEAVE_S, PARTITIONS
 
@@ -44,7 +44,7 @@ def run(arena: Arena) -> Outcome:
         deployment.at_work(one, other)
         deployment.claimed()
         _send(deployment.bootstrap, others[:calm], [])  # what is read for the first time is slow once
-        exact.settled(deployment)
+        arena.settled(deployment)
         with delays.watched(deployment.database_url) as watching:
             with arena.stalls(deployment) as stalls:
                 for turn in range(2 * turns):
@@ -56,7 +56,7 @@ def run(arena: Arena) -> Outcome:
                     began, place = time.time(), turn // 2 * calm * _STORM
                     _send(deployment.bootstrap, sent, whale[place : place + calm * _STORM])
                     storms.append((began, time.time()))
-            exact.settled(deployment)
+            arena.settled(deployment)
         left, found = arena.looked(deployment)
         assert one.stop() < LEAVE_S
         assert other.stop() < LEAVE_S

@@ -10,7 +10,7 @@ from tests.chaos import admin, memory
 from tests.chaos.arena import Arena
 from tests.chaos.outcome import Outcome
 from tests.chaos.steady import Steady
-from tests.end_to_end import broker, database, exact
+from tests.end_to_end import broker, database
 from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
 from tests.stack import Stack
 
@@ -19,7 +19,6 @@ _AWAY_S, _AWAY_LEAST_S = 60.0, 6.0
 _LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 _LATEST_ACK_S = 2.0
 """Offsets of what was committed just before reach the group within this time."""
-_DRAIN_S = 90.0
 _PADDING = 50_000
 _SENT_WHILE_AWAY = 160 * memory.MIB
 _GROWN_MAX = 64 * memory.MIB
@@ -44,7 +43,7 @@ def run(arena: Arena) -> Outcome:
             arena.say("restarts the database")
             stack.restart_postgres()
             deployment.reached(deployment.events + 1)
-        exact.settled(deployment, _DRAIN_S)
+        arena.settled(deployment)
         with arena.load(deployment, stream[part:], load_s), arena.stalls(deployment) as gone:
             deployment.reached(deployment.events + part // 4)
             arena.say(f"the database is gone for {away_s:.0f} s")
@@ -52,7 +51,7 @@ def run(arena: Arena) -> Outcome:
                 acknowledged = _gone(deployment, stack, big, away_s)
             _back(deployment, stack, workers, acknowledged)
             began = time.monotonic()
-        exact.settled(deployment, _DRAIN_S)
+        arena.settled(deployment)
         drained_s = time.monotonic() - began
         found = arena.measured(deployment)
         assert all(worker.stop() < LEAVE_S for worker in workers)

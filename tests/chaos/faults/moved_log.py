@@ -52,7 +52,7 @@ def _cut(arena: Arena, stream: Sequence[broker.Sent]) -> tuple[int, Measured]:
     """Cut logs past their positions, while nobody reads and while somebody stands still; then accept."""
     third = len(stream) // 3
     with arena.deployment() as deployment:
-        had = _taken_in(deployment, stream[:third])
+        had = _taken_in(arena, deployment, stream[:third])
         arena.say("the log start moves while nobody reads")
         sent = _sent(deployment, stream[third : 2 * third])
         ends = broker.ends(deployment.bootstrap, "costs")
@@ -68,7 +68,7 @@ def _cut(arena: Arena, stream: Sequence[broker.Sent]) -> tuple[int, Measured]:
             assert all(now[p].counts == stood[p].counts for p in _CUT), "something of a stopped partition was counted"
             assert _ready(port)["stopped"] == len(_CUT)
             deployment.outlay(*(f"positions accept costs {p} --earliest --yes" for p in _CUT))
-            exact.settled(deployment)
+            arena.settled(deployment)
             arena.say("the log start moves under a worker that stands still")
             worker.freeze()
             sent += _sent(deployment, stream[2 * third :])
@@ -78,7 +78,7 @@ def _cut(arena: Arena, stream: Sequence[broker.Sent]) -> tuple[int, Measured]:
             worker.thaw()
             _stopped(deployment, worker, [_CUT_AT_WORK], "lies outside the log")
             deployment.outlay(f"positions accept costs {_CUT_AT_WORK} --earliest --yes")
-            exact.settled(deployment)
+            arena.settled(deployment)
             left = exact.left(deployment)
             assert worker.stop() < LEAVE_S
     gone = [e for e in sent if e.offset is not None and e.offset < starts.get(e.partition or 0, 0)]
@@ -93,7 +93,7 @@ def _renewed(arena: Arena, stream: Sequence[broker.Sent]) -> Measured:
     """Make the topic anew while nobody reads; no partition may go on in it by itself."""
     half = len(stream) // 2
     with arena.deployment() as deployment:
-        had = _taken_in(deployment, stream[:half])
+        had = _taken_in(arena, deployment, stream[:half])
         arena.say("the topic is made anew")
         stood = database.progress(deployment.database_url)
         broker.renew_topics(deployment.bootstrap, [topics.load().named("costs")])
@@ -103,7 +103,7 @@ def _renewed(arena: Arena, stream: Sequence[broker.Sent]) -> Measured:
             now = database.progress(deployment.database_url)
             assert all(now[p].counts == stood[p].counts for p in range(PARTITIONS)), "something was counted"
             deployment.outlay(*(f"positions accept costs {p} --earliest --yes" for p in range(PARTITIONS)))
-            exact.settled(deployment)
+            arena.settled(deployment)
             left = exact.left(deployment)
             assert worker.stop() < LEAVE_S
     return counted(replace(left, log=[*had, *left.log]))
@@ -119,7 +119,7 @@ def _widened(arena: Arena, stream: Sequence[broker.Sent]) -> Measured:
         with deployment.worker() as worker:
             deployment.claimed()
             _sent(deployment, stream[:half])
-            exact.settled(deployment)
+            arena.settled(deployment)
             arena.say("the topic gets one more partition")
             admin.widen(deployment.bootstrap, _MORE)
             with deployment.worker() as other:  # who joins has the group look at the topic again
@@ -140,7 +140,7 @@ def _widened(arena: Arena, stream: Sequence[broker.Sent]) -> Measured:
         deployment.outlay("migrate --rebuild --yes")
         deployment.partitions = _MORE
         with deployment.worker() as worker:
-            exact.settled(deployment)
+            arena.settled(deployment)
             left = exact.left(deployment)
             assert worker.stop() < LEAVE_S
     return counted(left)
@@ -157,12 +157,12 @@ def _sent(deployment: Deployment, stream: Sequence[broker.Sent]) -> list[oracle.
     return [entry for entry in _log(deployment) if (entry.offset or 0) >= before[entry.partition or 0]]
 
 
-def _taken_in(deployment: Deployment, stream: Sequence[broker.Sent]) -> list[oracle.LogRecord]:
+def _taken_in(arena: Arena, deployment: Deployment, stream: Sequence[broker.Sent]) -> list[oracle.LogRecord]:
     """Send *stream*, have it taken in, and return the log."""
     with broker.load(deployment.bootstrap, stream):
         pass
     with deployment.worker() as worker:
-        exact.settled(deployment)
+        arena.settled(deployment)
         assert worker.stop() < LEAVE_S
     return _log(deployment)
 

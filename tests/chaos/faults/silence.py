@@ -62,7 +62,7 @@ def run(arena: Arena) -> Outcome:
 
         closed = asyncio.run(_silence(deployment, silent, succeed, began))
         deployment.at_work(*successor)
-        exact.settled(deployment)
+        arena.settled(deployment)
         found = exact.left(deployment)
         assert all(worker.stop() < LEAVE_S for worker in (other, *successor))
     assert len(closed) == len(silent), f"after {_LATEST_S:.0f} s only those of {sorted(closed)} have closed"
