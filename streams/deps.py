@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engines.core.model import TopicPartition
 from engines.core.ports import ChunkSource, Clock, Domain, Publisher, Store
@@ -29,6 +30,8 @@ class Deps:
         sleep: waits; a simulation has its own clock.
         halt: called with a reason when the worker must end, non-zero.
         settings_known: sequence number of the newest settings row seen in the database of a partition, 0 before any.
+        suspect: held while a step is tried under a mark: partitions of a process die together, and of their marks only
+            the one whose step was under way may count.
     """
 
     domains: dict[str, Domain]
@@ -41,3 +44,4 @@ class Deps:
     sleep: Sleep
     halt: Callable[[str], None]
     settings_known: Callable[[TopicPartition], int] = no_settings_seen
+    suspect: asyncio.Lock = field(default_factory=asyncio.Lock)

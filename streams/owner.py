@@ -231,17 +231,24 @@ class Owner:
             self._poison[first] = f"the process died {self._tries - 1} times while it was being processed"
             self._bury_at = None
         self._step = _Step(first, end)
-        state = claim.state
         if ladder.suspicious:
+            await self._try_under_mark(claim, ladder, records, end)
+        else:
+            await process.step(claim, records, end, self._poison)
+        self._ladder = ladder.passed(end)
+
+    async def _try_under_mark(self, claim: Claim, ladder: Ladder, records: Sequence[Record], end: int) -> None:
+        """Try a step that is remembered if the process dies in it, alone among those of this process."""
+        state = claim.state
+        async with self._deps.suspect:
+            claim.check()
             state.mark(Attempt(state.folded.next_offset, ladder.limit, end, self._tries))
             await claim.committer.flushed()
             claim.check()
-        await process.step(claim, records, end, self._poison)
-        if ladder.suspicious:
+            await process.step(claim, records, end, self._poison)
             state.mark(None)
             await claim.committer.flushed()
             self._tries = 1
-        self._ladder = ladder.passed(end)
 
     def _climb_down(self, error: BaseException) -> None:
         """Try what failed in smaller steps; a single record that fails is dead-lettered.
