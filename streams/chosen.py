@@ -17,6 +17,7 @@ def shell_limits(settings: Settings) -> ShellLimits:
         pending_records=settings.pending_records,
         pending_outbox=settings.pending_outbox,
         cache_entities=settings.cache_entities,
+        closed_ids_max=settings.closed_ids_max,
         idle_margin_s=settings.idle_margin_s,
         reclaim_after_s=settings.session_timeout_s + 2,
         dedup_days=settings.dedup_days,

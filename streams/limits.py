@@ -19,7 +19,8 @@ class ShellLimits:
         cache_entities: entities kept in clean pages per partition before the oldest are dropped.
         dedup_days: days before the watermark's day whose identities are kept (CONTRACT §3: the floor): an older record
             of a closed day cannot be told from a copy any more and is not counted.
-        closed_ids_max: identities of closed days kept in memory per partition before the longest unused days go.
+        closed_ids_max: identities of closed days kept in memory per partition, 20 bytes each, before the longest unused
+            days go.
         close_slice_tenants: tenants per step of a day's close, and of judging again when settings have changed.
         projection_every_s: shortest time between two writings of projections.
         projection_rows: projection rows per commit, day closes excepted.

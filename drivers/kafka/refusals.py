@@ -90,6 +90,8 @@ def _said(connection: KafkaConnection, error: BaseException) -> str:
             said = f"login of {connection.sasl_username!r} by {connection.sasl_mechanism} refused: {error}"
         case KafkaConnectionError() | ConnectionResetError():
             said = "it closes the connection, as one does that expects another OUTLAY_KAFKA_SECURITY_PROTOCOL"
+            if connection.security_protocol.endswith("SSL"):  # TLS 1.3 refuses a client after it said hello
+                said += ", or a certificate that it trusts (OUTLAY_KAFKA_SSL_CERTFILE)"
         case _:
             said = str(error) or type(error).__name__
     return said

@@ -6,7 +6,8 @@ closes days: then it holds off writers of settings, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
@@ -67,9 +68,19 @@ class PostgresStore:
                 raise SettingsError(str(error)) from error
             raise
 
+    @asynccontextmanager
+    async def _raw(self, doing: str) -> AsyncIterator[Raw]:
+        """Lend a connection; what is not there any more as this code knows it is a SettingsError that says so."""
+        try:
+            async with self._connections.raw(doing) as connection:
+                yield connection
+        except asyncpg.SyntaxOrAccessError:
+            await self.check_schema_version()
+            raise
+
     async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
         """See ``Store.claim``."""
-        async with self._connections.raw(f"claiming {tp.topic}/{tp.partition}") as connection:
+        async with self._raw(f"claiming {tp.topic}/{tp.partition}") as connection:
             await connection.execute("BEGIN")
             await schema_version.readers(connection)  # first: nothing else may be as this code knows it
             problem, found = await _claim(connection, tp, log)
@@ -81,7 +92,7 @@ class PostgresStore:
 
     async def read_position(self, tp: TopicPartition) -> Position | None:
         """See ``Store.read_position``."""
-        async with self._connections.raw("reading a position") as connection:
+        async with self._raw("reading a position") as connection:
             row = await connection.fetchrow(sql.READ_POSITION, tp.partition, tp.topic)
         return None if row is None else position_of(row)
 
@@ -91,32 +102,32 @@ class PostgresStore:
             return {}
         wanted = list({key._replace(page=0) for key in keys})
         tenants, kinds, buckets, _ = zip(*wanted, strict=True)
-        async with self._connections.raw("loading pages") as connection:
+        async with self._raw("loading pages") as connection:
             found = await connection.fetch(sql.LOAD_PAGES, tp.partition, tp.topic, tenants, kinds, buckets)
         return {wanted[n - 1]._replace(page=page): body for n, page, body in found}
 
     async def load_ids(self, tp: TopicPartition, first_day: int | None, last_day: int | None = None) -> list[IdBlock]:
         """See ``Store.load_ids``; ordered by day and offset."""
         days = (FIRST_DAY if first_day is None else first_day, LAST_DAY if last_day is None else last_day)
-        async with self._connections.raw("loading identities") as connection:
+        async with self._raw("loading identities") as connection:
             found = await connection.fetch(sql.LOAD_IDS, tp.partition, tp.topic, *days)
         return [IdBlock(*row) for row in found]
 
     async def load_settings(self, tp: TopicPartition, after_seq: int) -> list[SettingRow]:  # noqa: ARG002 the port's
         """See ``Store.load_settings``; bodies have the spaces that PostgreSQL gives them."""
-        async with self._connections.raw("loading settings") as connection:
+        async with self._raw("loading settings") as connection:
             found = await connection.fetch(sql.LOAD_SETTINGS, after_seq)
         return [setting_row(row) for row in found]
 
     async def stale_pages(self, tp: TopicPartition, after: int) -> list[tuple[PageKey, int]]:
         """See ``Store.stale_pages``; ordered by offset and key."""
-        async with self._connections.raw("looking for stale pages") as connection:
+        async with self._raw("looking for stale pages") as connection:
             found = await connection.fetch(sql.STALE_PAGES, tp.partition, tp.topic, after)
         return [(PageKey(*key), as_of) for *key, as_of in found]
 
     async def load_outbox(self, tp: TopicPartition, after_seq: int, limit: int) -> list[OutboxRow]:
         """See ``Store.load_outbox``."""
-        async with self._connections.raw("loading the outbox") as connection:
+        async with self._raw("loading the outbox") as connection:
             found = await connection.fetch(sql.LOAD_OUTBOX, tp.partition, tp.topic, after_seq, limit)
         return [outbox_row(row) for row in found]
 
@@ -125,14 +136,14 @@ class PostgresStore:
     ) -> list[str]:
         """See ``Store.page_tenants``."""
         bounds = (buckets.start, buckets.stop)
-        async with self._connections.raw("listing tenants") as connection:
+        async with self._raw("listing tenants") as connection:
             found = await connection.fetch(sql.PAGE_TENANTS, tp.partition, tp.topic, kind, *bounds, after, limit)
         return [tenant for (tenant,) in found]
 
     async def first_bucket(self, tp: TopicPartition, kind: str, buckets: range) -> int | None:
         """See ``Store.first_bucket``."""
         bounds = (buckets.start, buckets.stop)
-        async with self._connections.raw("looking for a bucket") as connection:
+        async with self._raw("looking for a bucket") as connection:
             found: int | None = await connection.fetchval(sql.FIRST_BUCKET, tp.partition, tp.topic, kind, *bounds)
         return found
 
@@ -140,7 +151,7 @@ class PostgresStore:
         """See ``Store.commit``."""
         tp = batch.position.tp
         missing = self._ensured.missing(batch)
-        async with self._connections.raw(f"committing {tp.topic}/{tp.partition}") as connection:
+        async with self._raw(f"committing {tp.topic}/{tp.partition}") as connection:
             if missing:
                 await self._ensured.make(connection, missing)
             if _is_bare(batch):
