@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.core.errors import DataRefused, Halt, PositionRefused, SettingsMoved
+from engines.core.errors import DataRefused, Halt, PositionRefused, SettingsError, SettingsMoved
 from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPartition
 from streams import closes, fates, process, rejudging
 from streams.claim import Claim
@@ -80,8 +80,8 @@ class Owner:
             await self._fold(claim, chunk)
         except ClaimOver:
             return
-        except Halt as halt:
-            claim.fail(halt)
+        except (Halt, SettingsError) as error:
+            claim.fail(error)
         except Exception as error:  # noqa: BLE001 whatever a fold raises, the ladder owns it
             failure = StepFailed()
             failure.__cause__ = error
@@ -111,7 +111,8 @@ class Owner:
             while True:
                 await self._hold_one_claim()
         except Exception as error:
-            log.exception("%s/%s: cannot go on", *self.tp)
+            expected = isinstance(error, (Halt, SettingsError))  # says by itself what to do
+            log.error("%s/%s: cannot go on", *self.tp, exc_info=not expected)  # noqa: TRY400 a bug has its traceback
             self._deps.halt(f"{self.tp.topic}/{self.tp.partition}: {error}")
         finally:
             self._ready.set()
@@ -140,7 +141,7 @@ class Owner:
             log.warning("%s/%s: the database is not where we left it; starting again from its position", *self.tp)
         except SettingsMoved:
             log.info("%s/%s: settings have changed while a day closed; closing it again by the new ones", *self.tp)
-        except Halt:
+        except (Halt, SettingsError):
             raise
         except StepFailed as failure:
             self._climb_down(failure.__cause__ or failure)
