@@ -55,7 +55,7 @@ class Fault:
 
 
 FAULTS: tuple[Fault, ...] = (
-    Fault(kills.NAME, kills.run, weight=4, short_in="tests/end_to_end/test_kills.py"),
+    Fault(kills.NAME, kills.run, weight=5, short_in="tests/end_to_end/test_kills.py"),
     Fault(named_kills.NAME, named_kills.run, weight=3),
     Fault(copies.NAME, copies.run),
     Fault(rewinds.NAME, rewinds.run, weight=2),

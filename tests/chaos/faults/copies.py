@@ -28,7 +28,7 @@ def run(arena: Arena) -> Outcome:
     once = _sound(arena, arena.events(arena.seconds) // 3)
     stream = _repeated(arena, once)
     with arena.deployment() as deployment, deployment.worker() as first, deployment.worker(chunk_records=50) as second:
-        deployment.claimed()
+        deployment.at_work(first, second)
         with arena.load(deployment, stream, arena.seconds), arena.stalls(deployment) as stalls:
             arena.say(f"sends {len(once)} records {len(stream)} times")
             deployment.eventually(

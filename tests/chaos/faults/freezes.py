@@ -46,6 +46,7 @@ def run(arena: Arena) -> Outcome:
                 stopped.thaw()
                 _back(deployment, stopped, said[stopped.log], _FENCED if place == "before" else _AGAIN)
         found = arena.measured(deployment)
+        deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
     note = f"stopped {', '.join(_PLACES)}; successors claimed all within {max(waits):.1f} s"
     return Outcome(NAME, times, 0, *found, stalls.longest_s, note)

@@ -24,6 +24,7 @@ from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
 NAME = "killers"
 _PROGRAM: Final = (sys.executable, "-m", "tests.chaos.deadly")
 _SPOILED: Final = b"not json"
+_DIED: Final = "the process died"
 _WHOLE = 6
 """Killers in the long run; each costs some seven deaths of a worker and as many sessions."""
 _WORKERS = 2
@@ -53,6 +54,7 @@ def run(arena: Arena) -> Outcome:
             deaths = _kept_alive(arena, deployment, workers, one, killers)
         exact.settled(deployment, _PATIENCE_S)
         found = _counted(exact.left(deployment))
+        deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
     note = f"{killers} killers are dead letters after {deaths} deaths; nothing else is"
     return Outcome(NAME, killers, deaths, *found, stalls.longest_s, note)
@@ -116,7 +118,9 @@ def _counted(found: exact.Left) -> Measured:
     log = [replace(entry, value=_SPOILED) if (entry.partition, entry.offset) in at else entry for entry in found.log]
     reasons = {line["reason"] for line in found.dead if (line["partition"], line["offset"]) in at}
     tries = ShellLimits().deaths_before_dead_letter
-    assert reasons == {f"the process died {tries} times while it was being processed"}, reasons
+    assert reasons == {f"{_DIED} {tries} times while it was being processed"}, reasons
+    others = [line for line in found.dead if (line["partition"], line["offset"]) not in at and _DIED in line["reason"]]
+    assert not others, f"{len(others)} records that kill nobody are dead letters, too: {others[:2]}"
     spoiled = {"value_base64": base64.b64encode(_SPOILED).decode()}
     dead = [line | spoiled if (line["partition"], line["offset"]) in at else line for line in found.dead]
     return counted(replace(found, log=log, dead=dead))

@@ -52,6 +52,7 @@ def run(arena: Arena) -> Outcome:
                 workers.remove(killed)
                 workers.append(one())
         found = arena.measured(deployment)
+        deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
     return Outcome(NAME, kills, kills, *found, stalls.longest_s, ", ".join(POINTS))
 

@@ -17,7 +17,8 @@ PARTITIONS = 64
 _EVERY_S = 3.0
 _WHOLE_S = 60.0
 _LEAST_S = 12.0
-_MEMBERS = (1, 4)
+_FEWEST, _MOST = 1, 4
+_JOINED = "working in group"
 _KILLED = 0.2
 """The share of those leaving that do not say so."""
 _YIELD = 3
@@ -40,21 +41,29 @@ def run(arena: Arena) -> Outcome:
             began = time.monotonic()
             while (now := time.monotonic()) < began + seconds:
                 time.sleep(max(0.0, began + changes * _EVERY_S - now))  # the fault's own beat
-                fewest, most = _MEMBERS
-                joins = len(workers) == fewest or (len(workers) < most and arena.random.random() < 1 / 2)
-                if joins:
+                joined = [worker for worker in workers if _JOINED in worker.said]
+                if len(workers) == _FEWEST or not joined or (len(workers) < _MOST and arena.random.random() < 1 / 2):
                     workers.append(one())
-                elif arena.random.random() < _KILLED:
-                    workers.pop(arena.random.randrange(len(workers))).kill()
-                    kills += 1
                 else:
-                    assert workers.pop(arena.random.randrange(len(workers))).stop() < LEAVE_S
+                    leaving = arena.random.choice(joined)
+                    workers.remove(leaving)
+                    kills += _leave(arena, leaving)
                 changes += 1
                 arena.say(f"change {changes}: {len(workers)} members")
         found = arena.measured(deployment)
+        deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
     note = f"{changes} members came or went in {seconds:.0f} s, {PARTITIONS} partitions"
     return Outcome(NAME, changes, kills, *found, stalls.longest_s, note)
+
+
+def _leave(arena: Arena, leaving: Worker) -> int:
+    """Have *leaving* leave, in order most times; return how many were killed."""
+    if arena.random.random() < _KILLED:
+        leaving.kill()
+        return 1
+    assert leaving.stop() < LEAVE_S
+    return 0
 
 
 def _stream(arena: Arena, events: int) -> list[Sent]:

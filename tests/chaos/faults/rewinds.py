@@ -70,7 +70,7 @@ def _claimed(deployment: Deployment, before: exact.Left) -> bool | None:
 def _move_offsets(arena: Arena, deployment: Deployment, *, delete: bool) -> None:
     """Have the group stand anywhere, or nowhere."""
     group = deployment.environment["OUTLAY_GROUP_ID"]
-    client = AdminClient({"bootstrap.servers": deployment.bootstrap})
+    client = AdminClient({"bootstrap.servers": deployment.bootstrap, "log_level": 0})
     if delete:
         client.delete_consumer_groups([group])[group].result(_WAIT_S)
         return

@@ -37,7 +37,7 @@ def run(arena: Arena) -> Outcome:
     # Last, for they move their tenant's watermark past everything else of it.
     soon = [_record(f"soon-{n}", now_us + _SOON_US) for n in range(_SOON)]
     with arena.deployment() as deployment, deployment.worker(chunk_records=50) as first, deployment.worker() as second:
-        deployment.claimed()
+        deployment.at_work(first, second)
         with arena.load(deployment, stream, arena.seconds), arena.stalls(deployment) as stalls:
             deployment.eventually(
                 lambda: deployment.events >= len(stream) // 2 or None, "half is taken in", arena.seconds + _PATIENCE_S
