@@ -56,7 +56,8 @@ def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: i
     seen = list(runs)
     failed = [run for run in seen if run.outcome == "failed"]
     count, total = len(failed), len(seen)
-    if not total or 3 * count < total:
+    confidence = failure_confidence(count, total)
+    if confidence is None:
         return None
     rate = _rounded(count, total, 3)
     factors: list[dict[str, object]] = [
@@ -67,7 +68,7 @@ def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: i
     if feedback_patterns:
         factors.append({"factor": "feedback_patterns", "count": feedback_patterns})
     return Prediction(
-        confidence=min(_rounded(3 * count, 2 * total, 3), 1.0),
+        confidence=confidence,
         value={
             "predicted_outcome": HIGH_FAILURE_LIKELIHOOD,
             "failure_rate": rate,
@@ -76,6 +77,11 @@ def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: i
         },
         factors=factors,
     )
+
+
+def failure_confidence(failed: int, total: int) -> float | None:
+    """Return the rule's confidence when so many of *total* runs *failed*; None when it says nothing."""
+    return None if not total or 3 * failed < total else min(_rounded(3 * failed, 2 * total, 3), 1.0)
 
 
 def predict_cost_overrun(runs: Iterable[FinishedRun]) -> Prediction | None:
