@@ -40,12 +40,16 @@ class Ladder:
 
     @property
     def at_single_record(self) -> bool:
-        """Whether the next failure is one record's own."""
-        return self.limit == 1
+        """Whether the next failure is one record's own: it is the only one tried, and nothing else is uncommitted."""
+        return self.suspicious and self.limit == 1
 
     def failed(self, until: int) -> Ladder:
         """Return the ladder after a step that ended at offset *until* failed."""
         return replace(self, rungs=(*self.rungs, Rung(max(1, self.limit // FACTOR), until)))
+
+    def mark(self, offset: int, tries: int) -> Attempt | None:
+        """Return the mark of a step that would begin at *offset* now, None when nothing is suspect."""
+        return Attempt(offset, self.rungs[-1].limit, self.rungs[-1].until, tries) if self.rungs else None
 
     def at_top(self, top: int) -> Ladder:
         """Return the same rungs below full steps of *top* records."""
@@ -67,3 +71,10 @@ def resumed(top: int, position_offset: int, mark: Attempt | None) -> Ladder:
     if mark is None or mark.offset != position_offset:
         return Ladder(top, (Rung(mark.limit if mark else top, position_offset + 1),))
     return Ladder(mark.limit).failed(mark.until).at_top(top)
+
+
+def taken_over(top: int, position_offset: int, mark: Attempt | None) -> Ladder:
+    """Return where to stand after the last owner left cleanly: where it stood, for its leave was nobody's fault."""
+    if mark is None or mark.offset != position_offset:
+        return Ladder(top)
+    return Ladder(top, (Rung(mark.limit, mark.until),))

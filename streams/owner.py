@@ -18,7 +18,7 @@ from streams import closes, fates, process, rejudging
 from streams.claim import Claim
 from streams.deps import Deps
 from streams.endings import ClaimOver, Fenced, Rewound
-from streams.ladder import Ladder, resumed
+from streams.ladder import Ladder, resumed, taken_over
 from streams.retrying import persist
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Owner:
                 async with asyncio.timeout(self._deps.limits.release_s):
                     await claim.committer.flushed()
                     await claim.outbox.drained()
-                    claim.state.release()
+                    claim.state.release(self._suspect(claim))
                     await claim.committer.flushed()
             except (TimeoutError, ClaimOver):
                 log.warning("%s/%s: left with work undone; its next owner does it again", *self.tp)
@@ -202,15 +202,19 @@ class Owner:
         return claim
 
     def _first_ladder(self, position: Position) -> Ladder:
-        """Return where to begin: at the top after a clean leave, else where the dead owner's mark says."""
-        top, mark = self._deps.limits.chunk_records, position.attempt
-        if position.released:
-            return Ladder(top)
+        """Return where to begin: where an owner that left cleanly stood, or where a dead one's mark says."""
+        limits, mark = self._deps.limits, position.attempt
         if mark is not None and mark.offset == position.next_offset and mark.limit == 1:
-            self._tries = mark.tries + 1
-            if mark.tries >= self._deps.limits.deaths_before_dead_letter:
+            self._tries = mark.tries + (not position.released)
+            if self._tries > limits.deaths_before_dead_letter:
                 self._bury_at = mark.offset
-        return resumed(top, position.next_offset, mark)
+        resume = taken_over if position.released else resumed
+        return resume(limits.chunk_records, position.next_offset, mark)
+
+    def _suspect(self, claim: Claim) -> Attempt | None:
+        """Return the mark to leave behind: killers elsewhere make rebalances, which must not acquit this one."""
+        offset = claim.state.folded.next_offset
+        return None if self._ladder is None else self._ladder.passed(offset).mark(offset, self._tries)
 
     async def _fold(self, claim: Claim, chunk: Chunk) -> None:
         claim.committer.more_to_come(chunk.end_of_log_ms is None)

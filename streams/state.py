@@ -113,9 +113,9 @@ class PartitionState:
         """Take in that outbox rows up to *published* reached the broker."""
         self._move(published=published)
 
-    def release(self) -> None:
-        """Mark the partition as left cleanly."""
-        self._move(released=True, attempt=None)
+    def release(self, attempt: Attempt | None = None) -> None:
+        """Mark the partition as left cleanly, with what is still suspect as *attempt*."""
+        self._move(released=True, attempt=attempt)
 
     def seal(self, project: Collection[PageKey]) -> Batch:
         """Return everything folded since the last seal as one batch.

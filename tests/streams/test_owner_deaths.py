@@ -46,7 +46,7 @@ async def test_a_killer_is_dead_lettered_after_its_deaths_alone(seed: int, death
     assert rig.store.positions[TP].attempt is None
 
 
-async def test_a_clean_leave_is_no_death_and_wipes_the_mark() -> None:
+async def test_a_clean_leave_is_no_death_and_no_acquittal() -> None:
     stream = stream_of(10)
     rules = Buggy([unique_ids(stream)[30]], Died)
     rig = Rig(stream, domain=rules)
@@ -58,13 +58,29 @@ async def test_a_clean_leave_is_no_death_and_wipes_the_mark() -> None:
     mark = rig.store.positions[TP].attempt
     assert mark is not None
     assert (mark.limit, mark.tries) == (1, 1)
-    for _ in range(2):
+    for _ in range(3):
         await (await rig.owner()).release()
         assert rig.store.positions[TP].released
-        assert rig.store.positions[TP].attempt is None
+        assert rig.store.positions[TP].attempt == replace(mark, tries=2), "the death counts once, the leaves do not"
     owner, deaths = await until_alive(rig)
-    assert deaths == 5, "counted from the beginning"
+    assert deaths == LIMITS.deaths_before_dead_letter - 1
     check_without(await rig.read(owner), offsets_of(rig, rules.killers))
+
+
+async def test_a_suspect_that_is_to_be_buried_is_so_by_whoever_takes_over() -> None:
+    stream = stream_of(10)
+    rules = Buggy([unique_ids(stream)[30]], Died)
+    rig = Rig(stream, domain=rules)
+    for _ in range(3 + LIMITS.deaths_before_dead_letter):
+        owner = await rig.owner()
+        with pytest.raises(Died):
+            await rig.drive(owner)
+        await die(owner)
+    await (await rig.owner()).release()
+    owner, deaths = await until_alive(rig)
+    assert deaths == 0
+    check_without(await rig.read(owner), offsets_of(rig, rules.killers))
+    assert rig.store.positions[TP].attempt is None
 
 
 async def test_two_killers_are_both_found() -> None:

@@ -35,10 +35,7 @@ class Confused(CostDomain):
 
 
 def rig_of(rules: Confused, where: str) -> Rig:
-    """Return a rig whose first failure counts.
-
-    In steps of one record it is that record's own; a day closes within a step of many, before anything is committed.
-    """
+    """Return a rig with a step of its own for each record; a day closes within a step, before anything is committed."""
     limits = ShellLimits(chunk_records=1 if where == "fold" else 5_000, backoff_s=0.001)
     return Rig(stream_of(2), domain=rules, limits=limits)
 
