@@ -294,3 +294,21 @@ def test_the_longest_text_of_any_pattern_takes_linear_work(piece: str) -> None:
     started = time.process_time()
     template_of(piece * (TEXT_LENGTH_MAX // len(piece)) + "!")
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    "error,signature",
+    [
+        ("Timeout after 30 seconds", "ac343299875da073"),
+        (
+            "Run 550e8400-e29b-41d4-a716-446655440000 failed at 2025-12-27T10:11:12Z with code 500",
+            "19919d8b975bd5c1",
+        ),
+        ("Request failed with status code 503", "4bf771657b45d283"),
+        ("ConnectionError: unable to connect to API endpoint", "6df29be455a1276a"),
+        ('level=error msg="no room" user=ann', "ce9ba64b8d6e1217"),
+    ],
+)
+def test_a_signature_that_was_stored_goes_on_to_match(error: str, signature: str) -> None:
+    """When one of these changes, the rules have: that is another version, with another name."""
+    assert compute_signature_v2(error) == signature
