@@ -23,7 +23,8 @@ _AGAIN_MAX = 2_000
 _DISORDER_US = US_PER_HOUR
 _MODELS = ("gpt-4o", "claude-sonnet-4-20250514", "no-such-model")
 _FEATURES = ("search", "chat", "ops.batch", None)
-_POISON = (b"not json", b'{"id":1}', b"", b'{"id":"x","tenant_id":""}')
+_POISON: tuple[dict[str, Any], ...] = ({"model": ""}, {"input_tokens": -1}, {"cost_cents": "5"}, {"user_id": 7})
+"""Each has one fault: which of two is to blame nobody has promised."""
 
 
 @dataclass
@@ -77,10 +78,10 @@ class Steady:
             at_us = day * US_PER_DAY + number * step_us - self.random.randrange(_DISORDER_US)
             if not self.clean and self.random.random() < 0.01:
                 at_us -= self.random.randrange(1, LATE_DAYS_MAX) * US_PER_DAY
-            value = json.dumps(self._body(tenant, at_us, dear=tenant in dear, again=tenant in retrying)).encode()
+            body = self._body(tenant, at_us, dear=tenant in dear, again=tenant in retrying)
             if not self.clean and self.random.random() < 0.003:
-                value = self.random.choice(_POISON)
-            sent.append((tenant.encode(), value, ()))
+                body |= self.random.choice(_POISON)
+            sent.append((tenant.encode(), json.dumps(body).encode(), ()))
             self._sent.append(sent[-1])
         return sent
 

@@ -20,17 +20,17 @@ _LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 _LATEST_ACK_S = 2.0
 """Offsets of what was committed just before reach the group within this time."""
 _PADDING = 50_000
-_SENT_WHILE_AWAY = 160 * memory.MIB
-_GROWN_MAX = 64 * memory.MIB
-"""A worker holds three chunks of 4 MiB for each of the partitions that are flooded, some copies of them, no more."""
+_FLOOD_MIB, _FLOOD_LEAST_MIB = 300, 96
+_GROWN_MAX = 40 * memory.MIB
+"""The worker whose partition is flooded holds three chunks of 4 MiB, some copies of them, and no more."""
 
 
 def run(arena: Arena) -> Outcome:
     """Restart the database, then kill it and keep it away while far more is sent than may be held."""
     away_s = arena.duration(_AWAY_S, _AWAY_LEAST_S)
     load_s = arena.duration(_LOAD_S, _LOAD_LEAST_S)
-    flood = Steady(arena.random, ["flood-1", "flood-2"], 400, clean=True, padding=_PADDING)
-    big = flood.take(_SENT_WHILE_AWAY // _PADDING)
+    flood = Steady(arena.random, ["flood"], 400, clean=True, padding=_PADDING)
+    big = flood.take(arena.number(_FLOOD_MIB, _FLOOD_LEAST_MIB) * memory.MIB // _PADDING)
     part = arena.events(load_s)
     stream = arena.stream(2 * part)
     with ExitStack() as on:
