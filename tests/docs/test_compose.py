@@ -1,6 +1,8 @@
 """``docker-compose.yml`` and the Dockerfile fit the settings and the sources; no engine is needed to know that."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,9 @@ import pytest
 import yaml
 
 from drivers.settings import PREFIX, Settings
+from drivers.web import Page, served
+from tests.docs.test_documents import problem_of
+from tests.drivers.test_web import COLLECTOR
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def test_every_setting_in_it_exists(compose: dict[str, Any]) -> None:
     assert named <= {PREFIX + name.upper() for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("service", ["setup", "worker"])
+@pytest.mark.parametrize("service", ["migrate", "topics", "worker", "producer", "bridge"])
 def test_the_settings_of_our_services_are_accepted(
     compose: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,9 +57,40 @@ def test_whoever_is_waited_for_is_a_service_that_can_be_waited_for(compose: dict
     assert waits
     for on, condition in waits:
         assert (condition == "service_healthy") == ("healthcheck" in services[on])
-    assert set(compose["volumes"]) == {
-        volume.split(":")[0] for one in services.values() for volume in one.get("volumes", [])
-    }
+        assert (condition == "service_completed_successfully") == (on in {"migrate", "topics"})
+    mounted = [volume.split(":")[0] for one in services.values() for volume in one.get("volumes", [])]
+    assert set(compose["volumes"]) == {name for name in mounted if not name.startswith(".")}
+    assert [name for name in mounted if name.startswith(".") and not Path(name).is_dir()] == []
+
+
+def test_our_services_run_commands_that_exist_on_files_that_are_mounted(compose: dict[str, Any]) -> None:
+    ours = {name: one for name, one in compose["services"].items() if one.get("image") == "outlay:local"}
+    assert set(ours) == {"migrate", "topics", "worker", "producer", "bridge"}
+    for name, one in ours.items():
+        program, *arguments = one["command"]
+        assert program in {"outlay", "python"}, name
+        if program == "outlay":
+            assert problem_of(arguments) is None, name
+        files = [word for word in arguments if word.startswith("/examples")]
+        assert [file for file in files if not Path(file.removeprefix("/")).exists()] == []
+        assert bool(files) == ("./examples:/examples:ro" in one.get("volumes", []))
+
+
+def test_what_only_the_demonstration_needs_starts_with_its_profile_alone(compose: dict[str, Any]) -> None:
+    profiles = {name: one["profiles"] for name, one in compose["services"].items() if "profiles" in one}
+    assert profiles == {"producer": ["demo"], "bridge": ["demo"]}
+
+
+@pytest.mark.parametrize("well, code", [(True, 0), (False, 1)])
+def test_the_healthcheck_asks_the_worker_whether_it_is_ready(compose: dict[str, Any], well: bool, code: int) -> None:
+    worker = compose["services"]["worker"]
+    how, program, *arguments = worker["healthcheck"]["test"]
+    assert (how, program) == ("CMD", "python")
+    asked = f":{worker['environment']['OUTLAY_METRICS_PORT']}/readyz"
+    assert asked in arguments[-1]
+    with served(COLLECTOR, "127.0.0.1", 0, {"/readyz": lambda: Page(well, {})}) as port:
+        command = [sys.executable, *(word.replace(asked, f":{port}/readyz") for word in arguments)]
+        assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == code
 
 
 def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
