@@ -31,6 +31,9 @@ PLACES: Final = _words("com org net edu gov mil int io info biz dev app cloud ai
 PACKAGES: Final = PLACES | _words("java javax jdk sun kotlin scala")
 """Where names of packages begin."""
 
+VENDORS: Final = _words("com org net edu gov mil")
+"""Where names of applications begin, which varies; with a class at their end (capitals) they are code, and stay."""
+
 DATA_SUFFIXES: Final = _words(
     "bak bin cfg conf csv dat db doc docx gif gz html ini jpeg jpg json jsonl lock log md mp3 mp4 parquet pdf pickle "
     "pkl png pptx properties sqlite svg tar tmp toml tsv txt wav webp xls xlsx xml yaml yml zip"

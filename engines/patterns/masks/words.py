@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engines.patterns.masks.lexicon import DATA_SUFFIXES, PACKAGES, PLACES, TERMS
+from engines.patterns.masks.lexicon import DATA_SUFFIXES, PACKAGES, PLACES, TERMS, VENDORS
 from engines.patterns.masks.tokens import MASK_TEXT
 
 _DIGIT: Final = re.compile(r"\d")
@@ -19,6 +19,10 @@ _HEX: Final = re.compile(r"[A-Fa-f]{8,}")
 _NAMES_WITH_DIGITS: Final = (_NAME_AROUND_DIGITS, _ERROR_CLASS)
 # The default text of an object: its class says more than its address.
 _OBJECT: Final = re.compile(r"([^\W\d][^\d@]*+)@[0-9a-f]{4,16}")
+
+_FEWEST_LABELS: Final = 3
+"""Names of fewer labels are as well those of modules and of their members."""
+_COUNTRY_LENGTH: Final = 2
 
 
 def masked(word: str) -> str:
@@ -39,13 +43,15 @@ def _is_path(word: str) -> bool:
 
 
 def _is_named_place(word: str) -> bool:
-    """Say whether *word* is the name of a host or of a data file."""
+    """Say whether *word* is the name of a host, of a data file, or of an application (``com.vendor.app``)."""
     labels = word.split(".")
     if len(labels) == 1 or not labels[0]:
         return False
     last = labels[-1]
     if last.lower() in DATA_SUFFIXES:
         return True
-    if word != word.lower() or labels[0] in PACKAGES:
+    if word != word.lower():
         return False
-    return last in PLACES or (len(labels) > 2 and len(last) == 2)  # noqa: PLR2004 - a country's code has two letters
+    if labels[0] in PACKAGES:
+        return labels[0] in VENDORS and len(labels) >= _FEWEST_LABELS
+    return last in PLACES or (len(labels) >= _FEWEST_LABELS and len(last) == _COUNTRY_LENGTH)

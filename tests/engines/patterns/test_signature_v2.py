@@ -199,7 +199,10 @@ def test_two_errors_have_two_signatures(one: str, other: str) -> None:
         ("org.example.Client@1b6d3586 closed", "org.example.Client@<*> closed"),
         ("see src/app.py, and/or application/json", "see <*>, and/or application/json"),
         ("proxy.example.org refused", "<*> refused"),
-        ("org.example.proxy refused", "org.example.proxy refused"),
+        (
+            "org.example.proxy refused by org.example.Proxy in app.llm.proxy",
+            "<*> refused by org.example.Proxy in app.llm.proxy",
+        ),
         ("parity error........0", "parity error........<*>"),
         ("lifetime <1 sec, was <1>", "lifetime <*>, was <<*>>"),
         ("Thu, 01 Jan 2026 00:00:00 GMT: gone", "<*>: gone"),
