@@ -101,13 +101,11 @@ def main() -> int:
                 kafka=servers,
                 say=console.print,
             )
-            held, found = soaked(arena, given.rate, given.workers)
+            trends, found = soaked(arena, given.rate, given.workers, console)
     except Interrupted as interruption:
         shutil.rmtree(folder, ignore_errors=True)
         return 128 + interruption.number
     exact = not (found.lost or found.double or found.differing)
-    trends = [trend(held.of(number)) for number in range(given.workers)]
-    console.print(_table(held, trends))
     console.print(f"{found.events} events: {found.lost} lost, {found.double} double, {found.differing} differing")
     flat = all(each.flat for each in trends)
     told = "flat" if flat else f"GROWS: a line through the second half rises by more than {RISE_MAX:.0%} of its median"
@@ -119,8 +117,8 @@ def main() -> int:
     return 1
 
 
-def soaked(arena: Arena, rate: float, workers: int) -> tuple[Memory, Measured]:
-    """Run *workers* under load for the time of *arena*; return what they held, and what differs at the end."""
+def soaked(arena: Arena, rate: float, workers: int, console: Console) -> tuple[list[Trend], Measured]:
+    """Run *workers* under load for the time of *arena*; return what became of each, and what differs at the end."""
     tenants = [f"tenant-{n}" for n in range(_TENANTS)]
     days = Steady(arena.random, tenants, round(rate * _DAY_S)).days()
     with arena.deployment(publish_snapshots=True, cache_entities=_CACHE_ENTITIES) as deployment, ExitStack() as on:
@@ -134,9 +132,11 @@ def soaked(arena: Arena, rate: float, workers: int) -> tuple[Memory, Measured]:
                 with arena.load(deployment, sent, len(sent) / rate):
                     pass
                 arena.say(_line(deployment, held, time.monotonic() - began))
+        trends = [trend(held.of(number)) for number in range(workers)]
+        console.print(_table(held, trends))
         found = arena.measured(deployment)
         assert all(worker.stop() < LEAVE_S for worker in running)
-    return held, found
+    return trends, found
 
 
 def _line(deployment: Deployment, held: Memory, seconds: float) -> str:

@@ -73,8 +73,8 @@ def _cut(arena: Arena, stream: Sequence[broker.Sent]) -> tuple[int, Measured]:
             worker.freeze()
             sent += _sent(deployment, stream[2 * third :])
             ends = broker.ends(deployment.bootstrap, "costs")
-            starts[_CUT_AT_WORK] = ends[_CUT_AT_WORK]
-            admin.cut(deployment.bootstrap, {_CUT_AT_WORK: ends[_CUT_AT_WORK]})
+            starts[_CUT_AT_WORK] = ends[_CUT_AT_WORK] - 1
+            admin.cut(deployment.bootstrap, {_CUT_AT_WORK: starts[_CUT_AT_WORK]})
             worker.thaw()
             _stopped(deployment, worker, [_CUT_AT_WORK], "lies outside the log")
             deployment.outlay(f"positions accept costs {_CUT_AT_WORK} --earliest --yes")
