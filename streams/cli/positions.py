@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.cli import resharding
+
 if TYPE_CHECKING:
     from drivers.postgres.operator import Held
     from drivers.settings import Settings
     from engines.core.model import LogBounds, Position, TopicPartition
 
 positions = typer.Typer(help="The positions that workers go on from.", no_args_is_help=True, rich_markup_mode=None)
+
+positions.command()(resharding.repartition)
+positions.command()(resharding.spread)
 
 _SHOWN = ("next_offset", "cluster_id", "topic_id", "epoch", "version", "released")
 

@@ -17,7 +17,7 @@ from drivers.kafka.connection import KafkaConnection, SaslMechanism
 from drivers.postgres.connections import libpq_url
 from drivers.postgres.migrate import migrate
 from tests.stack import Stack
-from tests.stack.edge import Certificates, Edge
+from tests.stack.edge import Certificates, Edge, signed
 
 USER = "outlay-app"
 HUSH = "hush-of-the-broker"
@@ -47,6 +47,18 @@ class Servers:
         """Return how to reach the broker through TLS alone."""
         return replace(self.login(), bootstrap_servers=f"127.0.0.1:{self.edge.tls_port}", security_protocol="SSL")
 
+    def named(self, name: str, signer: Certificates | None = None) -> KafkaConnection:
+        """Return how to reach the broker with a certificate of *name*."""
+        own = signed((signer or self.ours).authority, name)
+        address = f"127.0.0.1:{self.edge.named_port}"
+        return KafkaConnection(
+            address,
+            "SSL",
+            ssl_cafile=f"{self.ours.authority}",
+            ssl_certfile=f"{own.certificate}",
+            ssl_keyfile=f"{own.key}",
+        )
+
     def role_url(self, role: str, password: str | None = None, authority: Path | None = None) -> str:
         """Return the URL of the database for *role*, with TLS in full."""
         _, _, address = self.stack.database_url.rpartition("@")
@@ -65,6 +77,8 @@ class Servers:
             "OUTLAY_KAFKA_SASL_USERNAME": kafka.sasl_username or "",
             "OUTLAY_KAFKA_SASL_PASSWORD": kafka.sasl_password or "",
             "OUTLAY_KAFKA_SSL_CAFILE": kafka.ssl_cafile or "",
+            "OUTLAY_KAFKA_SSL_CERTFILE": kafka.ssl_certfile or "",
+            "OUTLAY_KAFKA_SSL_KEYFILE": kafka.ssl_keyfile or "",
         }
 
 

@@ -1,4 +1,8 @@
-"""What a broker listens with besides plain text: TLS, and TLS with a login; and the certificates for that."""
+"""What a broker listens with besides plain text: TLS, TLS with a login or a client's certificate; the certificates.
+
+It has an authorizer: whoever comes without a name or with the login may do anything, names in certificates what they
+are given.
+"""
 
 from __future__ import annotations
 
@@ -25,27 +29,36 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Listeners with TLS, one of them with a login by PLAIN or SCRAM-SHA-256."""
+    """Listeners with TLS: without a login, with one by PLAIN or SCRAM-SHA-256, and for certificates of clients."""
 
     certificates: Certificates
     user: str
     password: str
     tls_port: int = field(default_factory=free_port)
     login_port: int = field(default_factory=free_port)
+    named_port: int = field(default_factory=free_port)
 
     def added_to(self, settings: Mapping[str, str], home: Path) -> dict[str, str]:
         """Return the broker's *settings* with these listeners; its key goes below *home*."""
         store = home / "server.pem"
         store.touch(mode=0o600)
         store.write_text(self.certificates.key.read_text() + self.certificates.certificate.read_text())
-        listeners = f",SSL://127.0.0.1:{self.tls_port},SASL_SSL://127.0.0.1:{self.login_port}"
+        ports = {"SSL": self.tls_port, "SASL_SSL": self.login_port, "NAMED": self.named_port}
+        listeners = "".join(f",{name}://127.0.0.1:{port}" for name, port in ports.items())
+        protocols = ",SSL:SSL,SASL_SSL:SASL_SSL,NAMED:SSL"
         return {
             **settings,
             "listeners": settings["listeners"] + listeners,
             "advertised.listeners": settings["advertised.listeners"] + listeners,
-            "listener.security.protocol.map": settings["listener.security.protocol.map"] + ",SSL:SSL,SASL_SSL:SASL_SSL",
+            "listener.security.protocol.map": settings["listener.security.protocol.map"] + protocols,
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": f"{store}",
+            "listener.name.named.ssl.client.auth": "required",
+            "listener.name.named.ssl.truststore.type": "PEM",
+            "listener.name.named.ssl.truststore.location": f"{self.certificates.authority}",
+            "ssl.principal.mapping.rules": r"RULE:^CN=([^,]+)$/$1/",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:ANONYMOUS;User:{self.user}",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{_PLAIN} required user_{self.user}="{self.password}";',
             "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": f"{_SCRAM} required;",
@@ -59,12 +72,18 @@ class Edge:
 def certify(folder: Path) -> Certificates:
     """Make certificates in *folder*, which exists."""
     authority, authority_key = folder / "authority.pem", folder / "authority.key"
-    certificate, key, request = folder / "server.pem", folder / "server.key", folder / "server.csr"
+    _openssl("req", "-x509", *_KEY, "-subj", "/CN=authority", "-days", "2", "-keyout", authority_key, "-out", authority)
+    return signed(authority, "server")
+
+
+def signed(authority: Path, name: str) -> Certificates:
+    """Return what *authority*, made by ``certify``, signs for *name* at 127.0.0.1."""
+    folder = authority.parent
+    certificate, key, request = (folder / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
     names = folder / "names"
     names.write_text("subjectAltName=IP:127.0.0.1\n")
-    _openssl("req", "-x509", *_KEY, "-subj", "/CN=authority", "-days", "2", "-keyout", authority_key, "-out", authority)
-    _openssl("req", *_KEY, "-subj", "/CN=server", "-keyout", key, "-out", request)
-    signer = ("-CA", authority, "-CAkey", authority_key, "-CAcreateserial")
+    _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+    signer = ("-CA", authority, "-CAkey", authority.with_suffix(".key"), "-CAcreateserial")
     _openssl("x509", "-req", "-in", request, *signer, "-days", "2", "-extfile", names, "-out", certificate)
     return Certificates(authority, certificate, key)
 
