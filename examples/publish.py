@@ -65,7 +65,7 @@ class Costs:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._waiting.join(), self._flush_s)
         self._sending.cancel()
-        await asyncio.wait([self._sending], timeout=self._flush_s)
+        await asyncio.wait([self._sending], timeout=PAUSE_S)  # it would wait for Kafka to close as well
         if self._pending:
             self._lose(self._pending, "Kafka did not take them in time")
 

@@ -99,14 +99,14 @@ async def test_a_full_buffer_drops_counts_and_logs_and_the_caller_goes_on(caplog
         for number in range(100):
             costs.publish(record(number))
         assert costs.lost == 95
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
     assert costs.lost == 100
     assert "1 cost records are lost so far: QueueFull()" in caplog.text
     threads = publish_confluent.Costs(unanswered(), buffer_records=5, flush_s=0.2)
     began = time.monotonic()
     for number in range(100):
         threads.publish(record(number))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert threads.lost == 95
     threads.close()
     assert threads.lost == 100
