@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engines.core.errors import OutlayError, SettingsError
+from engines.core.errors import OutlayError, SettingsError, Transient
 from streams.cli import (
+    backtest,
     config,
     contracts,
     dead_letters,
@@ -91,22 +92,23 @@ def _every_command(
     """The options that stand before a command."""
 
 
-app.command()(demo.demo)
-app.command()(operate.migrate)
+app.command(epilog=demo.EXAMPLES)(demo.demo)
+app.command(epilog=operate.MIGRATE_EXAMPLES)(operate.migrate)
 app.add_typer(operate.topics, name="topics")
-app.command()(operate.worker)
-app.command()(status.status)
-app.command()(doctor.doctor)
-app.command()(top.top)
-app.command()(snapshots.snapshots)
+app.command(epilog=operate.WORKER_EXAMPLES)(operate.worker)
+app.command(epilog=status.EXAMPLES)(status.status)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=top.EXAMPLES)(top.top)
+app.command(epilog=snapshots.EXAMPLES)(snapshots.snapshots)
 app.add_typer(positions.positions, name="positions")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.add_typer(settings_rules.rules, name="rules")
 app.add_typer(settings_budgets.budgets, name="budgets")
 app.add_typer(settings_tags.tags, name="tags")
-app.command()(publish.publish)
-app.command()(replay.replay)
-app.command()(retention.retention)
+app.command(epilog=publish.EXAMPLES)(publish.publish)
+app.command(epilog=replay.EXAMPLES)(replay.replay)
+app.command(epilog=backtest.EXAMPLES)(backtest.backtest)
+app.command(epilog=retention.EXAMPLES)(retention.retention)
 app.command(epilog=config.EXAMPLES)(config.config)
 app.command(epilog=contracts.SCHEMAS_EXAMPLES)(contracts.schemas)
 app.command(epilog=contracts.ASYNCAPI_EXAMPLES)(contracts.asyncapi)
@@ -117,5 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="outlay")
     except OutlayError as error:
-        print(f"outlay: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"outlay: {' '.join(str(error).split())}{_next_step(error)}", file=sys.stderr)
         sys.exit(USAGE if isinstance(error, SettingsError) else FAILED)
+
+
+def _next_step(error: OutlayError) -> str:
+    """Return what to look at when something is away; other errors say it themselves."""
+    if not isinstance(error, Transient):
+        return ""
+    where = "OUTLAY_KAFKA_BOOTSTRAP_SERVERS" if str(error).startswith("Kafka") else "OUTLAY_DATABASE_URL"
+    return f"; is it running, is {where} right? `outlay doctor` looks closer"

@@ -25,6 +25,23 @@ dead_letters = typer.Typer(
 
 _REASON_MAX: Final = 90
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LIST_EXAMPLES: Final = """\b
+Examples:
+  outlay dead-letters list
+  outlay dead-letters list --since 2h --field input_tokens
+  outlay dead-letters list --json
+"""
+_SHOW_EXAMPLES: Final = """\b
+Examples:
+  outlay dead-letters show costs/3/17
+  outlay dead-letters show costs/3/17 --json | jq -r .value
+"""
+_RETRY_EXAMPLES: Final = """\b
+Examples:
+  outlay dead-letters retry costs/3/17
+  outlay dead-letters retry --all --since 2h --reason "is negative" --dry-run
+  outlay dead-letters retry --all --json
+"""
 
 _Field = Annotated[
     str | None, typer.Option("--field", metavar="NAME", help="Only those that this field is to blame for.")
@@ -37,7 +54,7 @@ _Since = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", epilog=_LIST_EXAMPLES)
 def list_(
     *,
     field: _Field = None,
@@ -62,7 +79,7 @@ def list_(
         _show_table(found)
 
 
-@dead_letters.command()
+@dead_letters.command(epilog=_SHOW_EXAMPLES)
 def show(
     place: Annotated[str, typer.Argument(help="Where the record lay: costs/3/17.")], *, as_json: _Json = False
 ) -> None:
@@ -75,18 +92,16 @@ def show(
     wanted = Wanted(places=frozenset({_place(place)}))
     found = once.run(_newest(settings.load(), wanted, None, 1))
     if not found:
-        raise OutlayError(f"there is no dead letter of {place}")
+        raise OutlayError(f"there is no dead letter of {place}: `outlay dead-letters list` shows the newest")
     if as_json:
         print(json.dumps(_whole(found[0]), separators=(",", ":"), sort_keys=True))
     else:
         _show_whole(found[0])
 
 
-@dead_letters.command()
+@dead_letters.command(epilog=_RETRY_EXAMPLES)
 def retry(
-    places: Annotated[
-        list[str] | None, typer.Argument(metavar="[PLACE]...", help="Where records lay: costs/3/17.")
-    ] = None,
+    places: Annotated[list[str] | None, typer.Argument(metavar="PLACE", help="Where records lay: costs/3/17.")] = None,
     *,
     all_: Annotated[bool, typer.Option("--all", help="All of them, or those that the filters leave.")] = False,
     field: _Field = None,

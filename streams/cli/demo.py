@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 _INTERRUPTED = 130
+EXAMPLES: Final = """\b
+Examples:
+  outlay demo
+  outlay demo --seed 7 --keep
+  outlay demo --plot spend.png
+  outlay demo --data calls.jsonl.gz
+"""
 
 
 def demo(

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _BESIDE_THE_POOL: Final = 3
 """Connections for news of settings, for health and for retention."""
+EXAMPLES: Final = """\b
+Examples:
+  outlay doctor
+  outlay doctor --restore-days 14
+  outlay doctor --json | jq .ok
+"""
 _STYLES: Final = {"OK": "green", "WARN": "yellow", "FAIL": "bold red"}
 
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Final
 
 import typer
 
 topics = typer.Typer(help="The topics on the broker.", no_args_is_help=True, rich_markup_mode=None)
+
+MIGRATE_EXAMPLES: Final = """\b
+Examples:
+  outlay migrate
+  outlay migrate --rebuild
+"""
+WORKER_EXAMPLES: Final = """\b
+Examples:
+  outlay worker
+  OUTLAY_METRICS_PORT=9465 OUTLAY_LOG_LEVEL=debug outlay worker
+"""
+_APPLY_EXAMPLES: Final = """\b
+Examples:
+  outlay topics apply
+  outlay topics apply --replication 3
+  outlay topics apply --json
+"""
 
 
 @topics.callback()
@@ -26,6 +44,7 @@ def migrate(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")] = False,
 ) -> None:
     """Create or update the tables in every database of OUTLAY_DATABASE_URL(S).
 
@@ -43,8 +62,12 @@ def migrate(
     databases = settings.load().databases
     if rebuild and not yes:
         typer.confirm("Empty all state and read the log from its start again?", abort=True)
+    told = []
     for number, url in enumerate(databases):
         done = once.run(migrations.migrate(url, rebuild=rebuild, contract=contract))
+        told.append({"database": number, "revision": done.revision, "contracts_next": done.contracts_next})
+        if as_json:
+            continue
         name = "the database" if len(databases) == 1 else f"database {number}"
         print(f"{name} is at revision {done.revision}")
         if done.contracts_next is not None:
@@ -52,13 +75,17 @@ def migrate(
                 f"  revision {done.contracts_next} waits for the last worker of an older version:"
                 " then run `outlay migrate --contract`"
             )
+    if as_json:
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True))
 
 
-@topics.command()
+@topics.command(epilog=_APPLY_EXAMPLES)
 def apply(
     replication: Annotated[
         int, typer.Option(min=-1, help="Copies of a new topic's partitions; -1: the cluster's default.")
     ] = -1,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")] = False,
 ) -> None:
     """Create the topics of topics.yaml that do not exist; refuse those that differ.
 
@@ -71,7 +98,12 @@ def apply(
 
     kafka = settings.load().kafka
     wanted = listed.load().topics
-    for applied in once.run(once.with_tries(lambda: admin.apply(wanted, kafka, replication=replication))):
+    found = once.run(once.with_tries(lambda: admin.apply(wanted, kafka, replication=replication)))
+    if as_json:
+        told = [{"topic": one.topic, "created": one.created} for one in found]
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True))
+        return
+    for applied in found:
         print(f"{applied.topic}: {'created' if applied.created else 'is as it should be'}")
 
 

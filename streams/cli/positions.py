@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,13 +16,34 @@ if TYPE_CHECKING:
 
 positions = typer.Typer(help="The positions that workers go on from.", no_args_is_help=True, rich_markup_mode=None)
 
-positions.command()(resharding.repartition)
-positions.command()(resharding.spread)
+_REPARTITION_EXAMPLES: Final = """\b
+Examples:
+  outlay positions repartition
+  outlay positions repartition --yes
+"""
+_SPREAD_EXAMPLES: Final = """\b
+Examples:
+  outlay positions spread
+  outlay positions spread --yes
+"""
+positions.command(epilog=_REPARTITION_EXAMPLES)(resharding.repartition)
+positions.command(epilog=_SPREAD_EXAMPLES)(resharding.spread)
 
 _SHOWN = ("next_offset", "cluster_id", "topic_id", "epoch", "version", "released")
+_LIST_EXAMPLES: Final = """\b
+Examples:
+  outlay positions list
+  outlay positions list --json
+"""
+_ACCEPT_EXAMPLES: Final = """\b
+Examples:
+  outlay positions accept costs 3
+  outlay positions accept costs 3 --earliest --yes
+  outlay positions accept costs 3 --offset 1200
+"""
 
 
-@positions.command("list")
+@positions.command("list", epilog=_LIST_EXAMPLES)
 def list_(*, as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False) -> None:
     """Show every position, and the cluster and topic it belongs to."""
     from drivers import settings
@@ -44,10 +65,10 @@ def list_(*, as_json: Annotated[bool, typer.Option("--json", help="JSON instead 
     wide.console().print(table)
 
 
-@positions.command()
+@positions.command(epilog=_ACCEPT_EXAMPLES)
 def accept(
-    topic: str,
-    partition: Annotated[int, typer.Argument(min=0)],
+    topic: Annotated[str, typer.Argument(help="The input topic, e.g. costs.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Its partition.")],
     offset: Annotated[int | None, typer.Option(min=0, help="Go on at this offset.")] = None,
     *,
     earliest: Annotated[bool, typer.Option("--earliest", help="Go on where the log begins.")] = False,
@@ -85,7 +106,9 @@ async def _accept(
         held, pins = await once.with_tries(table.read)
         before = next((one.position for one in held if one.position.tp == tp), None)
         if before is None:
-            raise PositionRefused(f"{tp.topic}/{tp.partition} has no position: there is nothing to accept")
+            raise PositionRefused(
+                f"{tp.topic}/{tp.partition} has no position: `outlay positions list` shows those there are"
+            )
         log = await once.with_tries(lambda: bounds.bounds(tp))
         next_offset = log.start if earliest else log.end if latest else before.next_offset if offset is None else offset
         _refuse_outside(next_offset, log)

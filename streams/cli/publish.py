@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _SHOWN_MAX = 20
+EXAMPLES: Final = """\b
+Examples:
+  outlay publish calls.jsonl
+  outlay publish monday.jsonl.gz tuesday.jsonl.gz --rate 500
+  zcat calls.jsonl.gz | outlay publish -
+"""
 
 
 def publish(
@@ -26,6 +33,8 @@ def publish(
         float | None, typer.Option(min=0.01, help="At most this many events a second; default: as fast as it goes.")
     ] = None,
     topic: Annotated[str, typer.Option(help="Where to publish.")] = "costs",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
 ) -> None:
     """Publish events to their tenants' home partitions, their bytes unchanged.
 
@@ -34,10 +43,10 @@ def publish(
     """
     from streams.cli import once
 
-    raise typer.Exit(once.run(_publish(files, rate, topic)))
+    raise typer.Exit(once.run(_publish(files, rate, topic, as_json=as_json)))
 
 
-async def _publish(files: list[str], rate: float | None, topic: str) -> int:
+async def _publish(files: list[str], rate: float | None, topic: str, *, as_json: bool) -> int:
     from drivers import settings
     from drivers.kafka.bulk import BulkProducer
     from engines.core.errors import OutlayError
@@ -62,9 +71,7 @@ async def _publish(files: list[str], rate: float | None, topic: str) -> int:
             await bulk.close()
     failures.tell_rest()
     seconds = time.monotonic() - started_s
-    per_second = f", {bulk.sent / seconds:,.0f} events/s" if seconds > 0 else ""
-    interrupted = ", interrupted" if publishing.stopped.is_set() else ""
-    print(f"{topic}: {bulk.sent} sent, {failures.count} failed, {seconds:.2f} s{per_second}{interrupted}", flush=True)
+    _tell(topic, bulk.sent, failures.count, seconds, interrupted=publishing.stopped.is_set(), as_json=as_json)
     if publishing.stopped.is_set():
         return INTERRUPTED
     return 1 if failures.count or failures.was_stopped else 0
@@ -98,6 +105,22 @@ class _Failures:
         """Tell how many were not told of."""
         if self.count > _SHOWN_MAX and not self.was_stopped:
             _say(f"outlay: and {self.count - _SHOWN_MAX} more")
+
+
+def _tell(topic: str, sent: int, failed: int, seconds: float, *, interrupted: bool, as_json: bool) -> None:
+    if as_json:
+        told = {
+            "topic": topic,
+            "sent": sent,
+            "failed": failed,
+            "seconds": round(seconds, 2),
+            "interrupted": interrupted,
+        }
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True), flush=True)
+        return
+    per_second = f", {sent / seconds:,.0f} events/s" if seconds > 0 else ""
+    ending = ", interrupted" if interrupted else ""
+    print(f"{topic}: {sent} sent, {failed} failed, {seconds:.2f} s{per_second}{ending}", flush=True)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from streams.replay import Replayed
 
 _STDOUT = "-"
+EXAMPLES: Final = """\b
+Examples:
+  outlay replay --in-memory calls.jsonl
+  outlay replay --in-memory calls.jsonl.gz --facts facts.jsonl --late late.jsonl --json
+  outlay replay --in-memory calls.jsonl --budgets budgets.jsonl --rules reference --facts -
+"""
 
 
 class ProfileOption(StrEnum):

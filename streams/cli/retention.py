@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,9 +12,18 @@ if TYPE_CHECKING:
 
     from drivers.postgres.retention import Expired
 
+EXAMPLES: Final = """\b
+Examples:
+  outlay retention --dry-run
+  outlay retention
+  outlay retention --json
+"""
+
 
 def retention(
-    *, dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped; drop nothing.")] = False
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped; drop nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of tables.")] = False,
 ) -> None:
     """Drop the time partitions that nothing needs any more; a running worker does so once an hour.
 
@@ -26,14 +36,34 @@ def retention(
     from streams import app
     from streams.cli import once
 
-    for one in app.retentions(settings.load()):
+    told: list[dict[str, object]] = []
+    for number, one in enumerate(app.retentions(settings.load())):
+        left: Sequence[Expired] = ()
         if dry_run:
-            _show("would be dropped", once.run(once.with_tries(one.look)))
+            found: Sequence[Expired] = once.run(once.with_tries(one.look))
+        else:
+            done = once.run(once.with_tries(one.sweep))
+            found, left = done.dropped, done.in_use
+        if as_json:
+            told += [_row(number, expired, dropped=not dry_run) for expired in found]
+            told += [_row(number, expired, dropped=False) for expired in left]
             continue
-        done = once.run(once.with_tries(one.sweep))
-        _show("dropped", done.dropped)
-        if done.in_use:
-            _show("in use, left for the next time", done.in_use)
+        _show("would be dropped" if dry_run else "dropped", found)
+        if left:
+            _show("in use, left for the next time", left)
+    if as_json:
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True))
+
+
+def _row(database: int, one: Expired, *, dropped: bool) -> dict[str, object]:
+    return {
+        "database": database,
+        "partition": one.partition.name,
+        "from": f"{one.partition.first}",
+        "to": f"{one.partition.end}",
+        "bytes": one.size_bytes,
+        "dropped": dropped,
+    }
 
 
 def _show(what: str, found: Sequence[Expired]) -> None:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from engines.cost.snapshots import AnomalyEvaluation, CostSnapshot, SnapshotAggregate
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+EXAMPLES: Final = """\b
+Examples:
+  outlay snapshots --tenant acme
+  outlay snapshots --tenant acme --day 2025-09-09 --by user
+  outlay snapshots --tenant acme --hour --json
+"""
 _WIDTH_MIN: Final = 240
 _HEAD: Final = ("kind", "who", "requests", "unpriced", "retries", "spent", "a request")
 _DAY_HEAD: Final = ("mean", "days", "least", "most", "deviation", "says")
@@ -63,7 +69,8 @@ def snapshots(
     if as_json:
         print(json.dumps([one.line() for one in found], ensure_ascii=False, separators=(",", ":"), sort_keys=True))
     elif not found:
-        print(f"No record of {tenant} has been counted{f' on {day}' if day else ''}.")
+        when = f" on {day}" if day else ""
+        print(f"No record of {tenant} has been counted{when}: `outlay top --once` shows whose there are.")
     else:
         _show(found, limit)
 

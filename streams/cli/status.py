@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from engines.core.model import Position, TopicPartition
 
 _ASK_BROKER_S: Final = 5.0
+EXAMPLES: Final = """\b
+Examples:
+  outlay status
+  outlay status --json | jq .partitions[].lag
+"""
 _COLUMNS: Final = ("accepted", "duplicates", "dead", "late", "forwarded")
 
 

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from drivers.settings import Settings
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EXAMPLES: Final = """\b
+Examples:
+  outlay top
+  outlay top --tenant acme --by feature --by user
+  outlay top --once --day 2025-09-09
+  outlay top --json | jq .totals
+"""
 
 
 class By(StrEnum):
@@ -32,11 +39,17 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What ``top`` shows at one moment; *overview* is None before the first record."""
+    """What ``top`` shows at one moment.
+
+    Attributes:
+        overview: None before the first record.
+        tenant_id: whose it is; None: of all.
+    """
 
     day: date | None
     now_ms: int
     overview: Overview | None
+    tenant_id: str | None = None
 
 
 def top(
@@ -130,7 +143,7 @@ async def look(readers: list[OverviewReader], day: date | None, question: Questi
     if day is None:
         return Sight(None, now_ms, None)
     parts = await asyncio.gather(*(reader.read(day, question) for reader in readers))
-    return Sight(day, now_ms, merged(parts, question))
+    return Sight(day, now_ms, merged(parts, question), question.tenant_id)
 
 
 def as_object(sight: Sight) -> dict[str, Any]:

@@ -82,6 +82,11 @@ def rendered(sight: Sight, height: int | None = None) -> RenderableType:
     sections.append(("open anomalies, newest first", overview.anomalies, _anomaly_table()))
     sections.append(("budgets", overview.budgets, _budget_table()))
     head = [_head(sight), _freshness(freshness(overview.reach, sight.now_ms))]
+    if sight.tenant_id is not None and not overview.tenants:
+        nobody = (
+            f"No record of tenant {wide.clean(sight.tenant_id)} on this day: `outlay top --once` shows whose there are"
+        )
+        head.append(Text(nobody, "yellow"))
     lines = None if height is None else max((height - len(head)) // len(sections) - _LINES_AROUND, _LINES_MIN)
     shown: list[RenderableType] = [*head]
     for title, rows, table in sections:

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engines.core.errors import OutlayError
+from engines.core.errors import OutlayError, SettingsError
 from engines.core.money import NANOUSD_PER_USD
 from streams.demo.board import Fact
 from streams.demo.verdict import Days
@@ -30,11 +30,11 @@ _EPOCH: Final = date(1970, 1, 1)
 
 
 def refuse_plot(path: Path) -> None:
-    """Raise OutlayError when no picture could be written to *path*: found out now, not after the demo."""
+    """Raise an OutlayError when no picture could be written to *path*: found out now, not after the demo."""
     if path.suffix.lower() not in FORMATS:
-        raise OutlayError(f"{path}: a picture's name ends with {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+        raise SettingsError(f"{path}: a picture's name ends with {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise OutlayError(f"{path}: cannot be written")
+        raise SettingsError(f"{path}: cannot be written")
     try:
         found = importlib.util.find_spec("matplotlib") is not None
     except ValueError:  # it is there by name only

@@ -87,7 +87,8 @@ def test_refused_records_are_found_shown_and_sent_again(deployment: Deployment, 
         assert ("{bad \N{REPLACEMENT CHARACTER}[31m" in shown, "base64 /w==" in shown) == (True, True)
         assert "at …" in letters.run("show", place[0]).out
         missing = letters.run("show", "costs/0/12345")
-        assert (missing.code, missing.err) == (1, "outlay: there is no dead letter of costs/0/12345\n")
+        told = "outlay: there is no dead letter of costs/0/12345: `outlay dead-letters list` shows the newest\n"
+        assert (missing.code, missing.err) == (1, told)
 
         planned = letters.told("retry", "--all", "--reason", "ZeroDivision", "--dry-run")
         assert {one["fate"] for one in planned} == {f"would be sent to costs/{HOME}"}

@@ -165,6 +165,13 @@ def test_before_any_data_it_says_what_to_do(
     assert "no record has been counted yet" in run(capfd, "top", "--day", "2026-01-01").out
 
 
+def test_a_tenant_without_records_is_said_to_have_none(outlay: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert outlay
+    told = "No record of tenant nosuch on this day: `outlay top --once` shows whose there are"
+    assert told in run(capfd, "top", "--tenant", "nosuch").out
+    assert "No record of tenant" not in run(capfd, "top", "--tenant", "acme").out
+
+
 def test_tenants_of_several_databases_are_told_together(
     outlay: str, module_database_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
