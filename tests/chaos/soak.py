@@ -69,12 +69,13 @@ def trend(samples: Sequence[tuple[float, int]]) -> Trend:
 
 
 def spark(samples: Sequence[tuple[float, int]], width: int = _WIDTH) -> str:
-    """Return a line of blocks, one for each part of the time, from nothing to the most."""
-    most = max(held for _, held in samples)
+    """Return a line of blocks, one for each part of the time, from the least to the most."""
+    least, most = min(held for _, held in samples), max(held for _, held in samples)
     step = max(1.0, len(samples) / width)
     parts = [samples[round(n * step) : round((n + 1) * step)] for n in range(min(width, len(samples)))]
     means = [sum(held for _, held in part) / len(part) for part in parts if part]
-    return "".join(_BLOCKS[min(len(_BLOCKS) - 1, int(mean / most * len(_BLOCKS)))] for mean in means)
+    share = [(mean - least) / max(1, most - least) for mean in means]
+    return "".join(_BLOCKS[min(len(_BLOCKS) - 1, int(each * len(_BLOCKS)))] for each in share)
 
 
 def main() -> int:
@@ -133,7 +134,9 @@ def soaked(arena: Arena, rate: float, workers: int, console: Console) -> tuple[l
                     pass
                 arena.say(_line(deployment, held, time.monotonic() - began))
         trends = [trend(held.of(number)) for number in range(workers)]
-        console.print(_table(held, trends))
+        console.print(_table(trends))
+        for number in range(workers):
+            console.print(f"{number + 1} {spark(held.of(number))}")
         found = arena.measured(deployment)
         assert all(worker.stop() < LEAVE_S for worker in running)
     return trends, found
@@ -144,14 +147,14 @@ def _line(deployment: Deployment, held: Memory, seconds: float) -> str:
     return f"{int(seconds) // 60:02}:{int(seconds) % 60:02} {deployment.events} events, {resident} MiB"
 
 
-def _table(held: Memory, trends: Sequence[Trend]) -> Table:
+def _table(trends: Sequence[Trend]) -> Table:
     table = Table(title="resident memory, MiB", title_justify="left")
-    for name in ("worker", "first", "median of 2nd half", "most", "slope of 2nd half, KiB/min", "rise", ""):
-        table.add_column(name, justify="left" if name in {"worker", ""} else "right")
+    for name in ("worker", "first", "median of 2nd half", "most", "slope of 2nd half, KiB/min", "rise"):
+        table.add_column(name, justify="right")
     for number, each in enumerate(trends):
         sizes = (each.first, each.middle, each.largest)
         cells = [*(f"{size / MIB:.1f}" for size in sizes), f"{each.slope * 60 / 1024:+.0f}", f"{each.rise:+.1%}"]
-        table.add_row(f"{number + 1}", *cells, spark(held.of(number)), style=None if each.flat else "red")
+        table.add_row(f"{number + 1}", *cells, style=None if each.flat else "red")
     return table
 
 
