@@ -199,22 +199,31 @@ class Owner:
         self.committed = position
         claim = Claim(self._deps, position, bounds.partitions, self._on_commit)
         await claim.load()
+        if position.attempt is not None:
+            claim.state.mark(self._suspect(claim))
         return claim
 
     def _first_ladder(self, position: Position) -> Ladder:
         """Return where to begin: where an owner that left cleanly stood, or where a dead one's mark says."""
         limits, mark = self._deps.limits, position.attempt
-        if mark is not None and mark.offset == position.next_offset and mark.limit == 1:
-            self._tries = mark.tries + (not position.released)
-            if self._tries > limits.deaths_before_dead_letter:
-                self._bury_at = mark.offset
-        resume = taken_over if position.released else resumed
+        died = not position.released
+        if mark is not None and mark.offset == position.next_offset:
+            died = died and mark.tries > 0  # else nothing was being tried here
+            if mark.limit == 1:
+                self._tries = abs(mark.tries) + died
+                if self._tries > limits.deaths_before_dead_letter:
+                    self._bury_at = mark.offset
+        resume = resumed if died else taken_over
         return resume(limits.chunk_records, position.next_offset, mark)
 
     def _suspect(self, claim: Claim) -> Attempt | None:
-        """Return the mark to leave behind: killers elsewhere make rebalances, which must not acquit this one."""
+        """Return the mark to leave behind while its step is not under way.
+
+        It tells where to go on, and no death counts for it: killers elsewhere make deaths and rebalances, which must
+        neither acquit this stretch nor convict it.
+        """
         offset = claim.state.folded.next_offset
-        return None if self._ladder is None else self._ladder.passed(offset).mark(offset, self._tries)
+        return None if self._ladder is None else self._ladder.passed(offset).mark(offset, -self._tries)
 
     async def _fold(self, claim: Claim, chunk: Chunk) -> None:
         claim.committer.more_to_come(chunk.end_of_log_ms is None)

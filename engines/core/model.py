@@ -95,7 +95,8 @@ class LogBounds:
 class Attempt:
     """The durable mark before a suspect stretch of log: what is being tried, how finely, how often.
 
-    ``limit``: records per try; ``until``: offset where the suspicion ends; ``tries``: deaths at ``offset`` with it.
+    ``limit``: records per try; ``until``: offset where the suspicion ends; ``tries``: which try at ``offset`` this is,
+    negative while it is not under way.
     """
 
     offset: int

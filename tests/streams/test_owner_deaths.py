@@ -61,7 +61,7 @@ async def test_a_clean_leave_is_no_death_and_no_acquittal() -> None:
     for _ in range(3):
         await (await rig.owner()).release()
         assert rig.store.positions[TP].released
-        assert rig.store.positions[TP].attempt == replace(mark, tries=2), "the death counts once, the leaves do not"
+        assert rig.store.positions[TP].attempt == replace(mark, tries=-2), "the death counts once, the leaves do not"
     owner, deaths = await until_alive(rig)
     assert deaths == LIMITS.deaths_before_dead_letter - 1
     check_without(await rig.read(owner), offsets_of(rig, rules.killers))
@@ -96,6 +96,16 @@ async def test_deaths_that_are_nobodys_fault_bury_nothing() -> None:
     for _ in range(5):
         owner = await rig.owner()
         await die(owner)
+    owner = await rig.owner()
+    await rig.drive(owner)
+    check_without(await rig.read(owner), [])
+
+
+async def test_deaths_and_leaves_in_turn_bury_nothing_where_nothing_is_tried() -> None:
+    rig = Rig(stream_of(6))
+    for _ in range(6):
+        await die(await rig.owner())
+        await (await rig.owner()).release()
     owner = await rig.owner()
     await rig.drive(owner)
     check_without(await rig.read(owner), [])
