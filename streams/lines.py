@@ -141,7 +141,8 @@ class LineReader:
                 if self._stopped:
                     break
                 read = sum(source.bytes_read for source in self._sources)
-                loop.call_soon_threadsafe(self._blocks.put_nowait, Block(lines, read))
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(self._blocks.put_nowait, Block(lines, read))
             last = None
         except InputUnreadable as error:
             last = error

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-_HALVINGS: Final = 40
-"""Down to a part in 10^12 of where was looked: far below a cent of any month."""
+_HALVINGS: Final = 34
+"""Down to a part in 10^10 of where was looked."""
 
 
 def normal_below(z: float) -> float:

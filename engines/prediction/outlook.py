@@ -2,24 +2,28 @@
 
 The forecast is level times the weekdays to come. How wrong it may be is told by how wrong it would have been: the same
 forecast is made again from each day of the past, for as many days ahead, and held against what came (on a log scale,
-so that a burst and a lull of the same factor weigh the same). Of several half-lives of the level the one that would
-have erred least is taken. Where the past is too short for so many days ahead, a model of days and of a level that
-moves stands in for it. One invariant: closed forms and sums only, nothing is drawn; the same days give the same answer.
+so that a burst and a lull of the same factor weigh the same). Levels of several half-lives are believed as far as they
+would have erred less: where they differ, nobody knows the level, and the interval is wide. Where the past is too short
+for so many days ahead, a model of days and of a level that moves stands in for it. One invariant: closed forms and sums
+only, nothing is drawn; the same days give the same answer.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from engines.prediction.distributions import normal_below, student_below, where
+from engines.prediction.distributions import student_below, where
 from engines.prediction.history import DAYS_PER_WEEK, History, LevelPolicy
 
 SHARE: Final = 0.8
 """The share of cases that an interval is to hold."""
 _SPREADS_MAX: Final = 60
-_EXPONENT_MAX: Final = 50.0
+_BELIEF_MIN: Final = 0.01
+"""A view a hundred times less likely than the best is not worth its work."""
+_EXPONENT_MAX: Final = 100.0
 _RELATIVE_ERROR_MAX: Final = 5.0
 _SQUARED_ERROR_MAX: Final = 4.0
 
@@ -48,7 +52,7 @@ class OutlookPolicy:
     first_days: int = 7
     days_min: int = 3
     past_days_max: int = 366
-    points_max: int = 40
+    points_max: int = 20
 
 
 class Bounds(NamedTuple):
@@ -60,15 +64,19 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
-    """The distribution of z, the log of (cost + usual) over (expected + usual).
+class View:
+    """What one half-life of the level says: the distribution of x, the log of (cost + usual).
 
     Attributes:
-        centre, spread, freedom: Student's t, from model and past errors together.
+        belief: how far it is believed; the beliefs of all views add up to 1.
+        expected: the log of (expected + usual); errors are counted from it.
+        centre, spread, freedom: Student's t of the error, from model and past errors together.
         past: past errors, sorted (quantiles of them); each stands for those around it, ``blur`` wide.
         trust: weight of the past errors themselves, against the t; 0 … 1.
     """
 
+    belief: float
+    expected: float
     centre: float
     spread: float
     freedom: int
@@ -76,20 +84,21 @@ class Errors:
     blur: float
     trust: float
 
-    def below(self, z: float) -> float:
-        """Return the probability that the error is at most *z*."""
-        model = student_below((z - self.centre) / self.spread, self.freedom)
+    def below(self, x: float) -> float:
+        """Return the probability of at most *x*."""
+        error = x - self.expected
+        model = student_below((error - self.centre) / self.spread, self.freedom)
         if not self.past:
             return model
-        seen = sum(normal_below((z - error) / self.blur) for error in self.past) / len(self.past)
+        scale, erfc = 1 / (self.blur * math.sqrt(2)), math.erfc  # a normal around each, written out: most work is here
+        seen = 0.5 * sum([erfc((one - error) * scale) for one in self.past]) / len(self.past)
         return (1 - self.trust) * model + self.trust * seen
 
-    def at(self, share: float) -> float:
-        """Return the error that a *share* of the distribution lies under."""
-        low, high = self.centre - _SPREADS_MAX * self.spread, self.centre + _SPREADS_MAX * self.spread
-        if self.past:
-            low, high = min(low, self.past[0] - self.blur), max(high, self.past[-1] + self.blur)
-        return where(self.below, share, low, high)
+    def ends(self) -> tuple[float, float]:
+        """Return between which x all but nothing of the distribution lies."""
+        reach = _SPREADS_MAX * self.spread
+        errors = (self.centre - reach, self.centre + reach, *self.past[:1], *self.past[-1:])
+        return self.expected + min(errors), self.expected + max(errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,72 +106,87 @@ class Outlook:
     """The distribution of what the days ahead will cost; amounts in nano-USD.
 
     Attributes:
-        expected: what level and weekdays say.
         usual: the long-run mean of a day: what makes a day of nothing a number on a log scale.
-        errors: how wrong that may be.
-        bounds: median and interval of the errors.
-        width: by how much errors are stretched around their median, by what intervals were worth (``widths``).
+        views: what each half-life says.
+        bounds: median and interval, as logs of (cost + usual).
+        width: by how much all is stretched around the median, by what intervals were worth (``widths``).
     """
 
-    expected: float
     usual: float
-    errors: Errors
+    views: tuple[View, ...]
     bounds: Bounds
     width: float = 1.0
 
     def interval(self) -> Bounds:
         """Return the cost of the days ahead: its median, and what holds it in ``SHARE`` of cases; 0 at least."""
         median = self.bounds.median
-        return Bounds(*(max(self._amount(median + self.width * (z - median)), 0.0) for z in self.bounds))
+        return Bounds(*(max(self._amount(median + self.width * (x - median)), 0.0) for x in self.bounds))
 
     def exceeds(self, left: float) -> float:
         """Return the probability that the days ahead cost more than *left*."""
         if left < 0:
             return 1.0
         median = self.bounds.median
-        return 1 - self.errors.below(median + (self._error(left) - median) / self.width)
+        return 1 - _below(self.views, median + (math.log(left + self.usual) - median) / self.width)
 
     def reach(self, actual: int) -> float:
         """Return how far *actual* lies from the median, in widths of the interval as it is unstretched; 1 is its end.
 
         By an interval that begins at nothing, nothing is held.
         """
-        z = self._error(actual)
+        x = math.log(actual + self.usual)
         low, median, high = self.bounds
         if actual == 0 and self._amount(low) <= 0:
-            return min((median - z) / (median - low), 1.0)
-        return abs(z - median) / (high - median if z > median else median - low)
+            return min((median - x) / (median - low), 1.0)
+        return abs(x - median) / (high - median if x > median else median - low)
 
     def stretched(self, width: float) -> Outlook:
         """Return this outlook with another *width*."""
         return replace(self, width=width)
 
-    def _error(self, amount: float) -> float:
-        return math.log((amount + self.usual) / (self.expected + self.usual))
-
-    def _amount(self, z: float) -> float:
-        return (self.expected + self.usual) * math.exp(min(z, _EXPONENT_MAX)) - self.usual
+    def _amount(self, x: float) -> float:
+        return math.exp(min(x, _EXPONENT_MAX)) - self.usual
 
 
 def outlook(history: History, days: int, policy: OutlookPolicy) -> Outlook | None:
     """Return what *history* says of the *days* after it (≥ 1); None when it is too short or nothing was ever spent."""
-    length = len(history.spent)
-    if length < policy.days_min or not any(history.spent):
+    if len(history.spent) < policy.days_min or not any(history.spent):
         return None
     fits = [_fit(history, days, speed, policy) for speed in range(len(policy.level.half_lives_days))]
-    fit = min(fits, key=lambda one: one.spread)
-    speed = fits.index(fit)
-    independent = len(fit.past) / days  # forecasts that overlap tell of the same days
-    errors = Errors(
-        centre=fit.centre,
-        spread=fit.spread,
-        freedom=max(int(policy.prior_forecasts + independent), 1),
-        past=_quantiles(sorted(fit.past), policy.points_max),
-        blur=fit.spread / math.sqrt(max(independent, 1.0)),
-        trust=independent / (independent + policy.prior_forecasts),
-    )
-    bounds = Bounds(*(errors.at(share) for share in ((1 - SHARE) / 2, 0.5, (1 + SHARE) / 2)))
-    return Outlook(history.expected(length - 1, days, speed), history.standings[-1].usual, errors, bounds)
+    views = tuple(_views(history, days, fits, policy))
+    low, high = min(view.ends()[0] for view in views), max(view.ends()[1] for view in views)
+    shares = ((1 - SHARE) / 2, 0.5, (1 + SHARE) / 2)
+    bounds = Bounds(*(where(lambda x: _below(views, x), share, low, high) for share in shares))
+    return Outlook(history.standings[-1].usual, views, bounds)
+
+
+def _below(views: Sequence[View], x: float) -> float:
+    return sum(view.belief * view.below(x) for view in views)
+
+
+def _views(history: History, days: int, fits: Sequence[_Fit], policy: OutlookPolicy) -> Iterator[View]:
+    """Yield what each half-life says; that of n independent forecasts with spread s is believed as s to the minus n.
+
+    That is the likelihood of normal errors, at the spread that fits them best.
+    """
+    usual = history.standings[-1].usual
+    least = min(fit.spread for fit in fits)
+    beliefs = [(least / fit.spread) ** (len(fit.past) / days) for fit in fits]
+    beliefs = [belief if belief > _BELIEF_MIN else 0.0 for belief in beliefs]
+    for speed, (fit, belief) in enumerate(zip(fits, beliefs, strict=True)):
+        independent = len(fit.past) / days  # forecasts that overlap tell of the same days
+        if not belief:
+            continue
+        yield View(
+            belief=belief / sum(beliefs),
+            expected=math.log(history.expected(len(history.spent) - 1, days, speed) + usual),
+            centre=fit.centre,
+            spread=fit.spread,
+            freedom=max(int(policy.prior_forecasts + independent), 1),
+            past=_quantiles(sorted(fit.past), policy.points_max),
+            blur=fit.spread / math.sqrt(max(independent, 1.0)),
+            trust=independent / (independent + policy.prior_forecasts),
+        )
 
 
 class _Fit(NamedTuple):

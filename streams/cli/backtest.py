@@ -131,10 +131,13 @@ def _read(file: str, into: RunReader | SpendReader, shown: Shown) -> None:
 
     async def read() -> None:
         lines = LineReader([file])
-        while block := await lines.take():
-            for line in block.lines:
-                into.add(line.value, lines.place(line))
-            shown("bytes read", block.bytes_read, lines.total_bytes)
+        try:
+            while block := await lines.take():
+                for line in block.lines:
+                    into.add(line.value, lines.place(line))
+                shown("bytes read", block.bytes_read, lines.total_bytes)
+        finally:
+            lines.stop()
 
     once.run(read())
 
