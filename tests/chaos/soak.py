@@ -33,8 +33,11 @@ from tests.stack.supervise import Interrupted, interruptions
 RISE_MAX = 0.05
 _EVERY_S = 3.0
 _ROUND_S = 10.0
-_DAY_S = 3.0
-"""A day passes in so many seconds: after two minutes as many days are open, or remembered, as ever will be."""
+_DAY_S = 8.0
+"""A day passes in so many seconds: after some five minutes as many days are remembered as ever will be.
+
+Not in fewer, for what is kept for each day that was judged (the rules then in force, up to a bound) is no leak either.
+"""
 _TENANTS = 24
 _CACHE_ENTITIES = 500
 """For each partition: so few that they are soon in use, and a cache that fills is no leak."""
