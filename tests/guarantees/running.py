@@ -19,6 +19,15 @@ _STALL: Final = "tests/streams/test_stalls.py::test_a_partition_behind_its_log_w
 _ROOM: Final = "tests/streams/test_pacing.py::test_folding_waits_while_too_many_bytes_wait_for_the_broker"
 _TOO_DEAD: Final = "tests/streams/test_owner_halts.py::test_more_dead_letters_than_the_limit_halt_the_worker"
 _NEEDED: Final = "tests/drivers/postgres/test_retention.py::test_what_may_be_needed_stays"
+_RESHARD: Final = (
+    "tests/end_to_end/test_resharding.py::test_more_partitions_and_then_more_databases_change_nothing_that_is_told"
+)
+_BACKUP: Final = "tests/end_to_end/test_restore.py::test_a_backup_taken_at_work_is_restored_and_the_log_brings_the_rest"
+_ANEW: Final = "tests/end_to_end/test_restore.py::test_a_replay_from_the_start_of_the_log_tells_the_same"
+_UPGRADE: Final = (
+    "tests/end_to_end/test_upgrade.py::test_old_and_new_workers_side_by_side_through_a_change_of_pages_and_tables"
+)
+_EPOCHS: Final = "tests/drivers/postgres/test_store.py::test_a_restored_database_hands_out_no_epoch_of_before"
 _HUSH: Final = "tests/edge/test_secrets.py::test_the_settings_show_no_secret"
 _SHARDS: Final = "tests/drivers/test_sharding.py::test_a_partition_lives_in_one_database_whatever_its_topic"
 
@@ -51,8 +60,8 @@ RUNNING: Final = (
             Break(
                 "deaths are not counted",
                 "streams/owner.py",
-                "            if mark.tries >= self._deps.limits.deaths_before_dead_letter:\n",
-                "            if mark.tries >= 1_000_000 + self._deps.limits.deaths_before_dead_letter:\n",
+                "                if self._tries > limits.deaths_before_dead_letter:\n",
+                "                if self._tries > 1_000_000 + limits.deaths_before_dead_letter:\n",
                 _KILLER,
             ),
         ),
@@ -110,14 +119,18 @@ RUNNING: Final = (
     ),
     Promise(
         "A database restored to an earlier state goes on from there",
-        (SIMULATION, "tests/streams/test_settings_watch.py::test_a_database_restored_to_an_earlier_state_is_believed"),
+        (
+            SIMULATION,
+            _EPOCHS,
+            "tests/streams/test_settings_watch.py::test_a_database_restored_to_an_earlier_state_is_believed",
+        ),
         (
             Break(
                 "an epoch may be handed out twice",
-                "drivers/memory/store.py",
-                "            epoch=max(found.epoch + 1, next(self._claims)),\n",
-                "            epoch=found.epoch + 1,\n",
-                SIMULATION,
+                "drivers/postgres/statements.py",
+                '    " epoch = greatest(epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint),"\n',
+                '    " epoch = epoch + 1,"\n',
+                _EPOCHS,
             ),
         ),
     ),
@@ -185,6 +198,45 @@ RUNNING: Final = (
                 "        return stores[tp.partition % len(stores)]\n",
                 "        return stores[tp.partition * 0]\n",
                 _SHARDS,
+            ),
+        ),
+    ),
+    Promise(
+        "More partitions and more databases change nothing that is told",
+        (_RESHARD,),
+        (
+            Break(
+                "new partitions do not know who was counted before",
+                "drivers/postgres/resharding.py",
+                "                    await connection.execute(_COPY_IDS, topic, old, new)\n",
+                "",
+                _RESHARD,
+            ),
+        ),
+    ),
+    Promise(
+        "A backup and the log, or the log alone, bring everything back",
+        (_BACKUP, _ANEW),
+        (
+            Break(
+                "who was counted before stays known when state is built anew",
+                "drivers/postgres/migrate.py",
+                "TRUNCATE positions, pages, id_blocks, outbox,",
+                "TRUNCATE positions, pages, outbox,",
+                _ANEW,
+            ),
+        ),
+    ),
+    Promise(
+        "Old and new versions work side by side",
+        (_UPGRADE, "tests/drivers/postgres/test_migrate.py::test_another_schema_stops_the_start"),
+        (
+            Break(
+                "what is written is always of the newest layout",
+                "engines/cost/packing.py",
+                "for since, version in WRITTEN_SINCE if since <= readers)",
+                "for since, version in WRITTEN_SINCE if since <= max(readers, 2**31))",
+                _UPGRADE,
             ),
         ),
     ),

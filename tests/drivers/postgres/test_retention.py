@@ -23,6 +23,8 @@ HORIZON = 35
 OTHER = TopicPartition("costs", 4)
 TODAY = 20_500  # 2026-02-16
 DAYS = st.integers(min_value=3000, max_value=30_000)
+AGO = st.integers(min_value=20, max_value=80)
+"""Around the ages at which something goes: drawn at random from all days, hardly any would be."""
 ALL = (
     "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'public'::regnamespace"
     " ORDER BY 1"
@@ -78,17 +80,18 @@ async def none(observer: Raw) -> None:
             await observer.execute(f"DROP TABLE {row['relname']}")
 
 
-@given(oldest=DAYS, later=st.integers(min_value=0, max_value=40), day=DAYS, today=DAYS)
-def test_of_a_day_whose_identities_go_every_record_is_too_old(oldest: int, later: int, day: int, today: int) -> None:
-    gone = expired(all_of(day), at(oldest), at(today), 0)
+@given(oldest=DAYS, later=st.integers(min_value=0, max_value=40), ago=AGO, today=DAYS)
+def test_of_a_day_whose_identities_go_every_record_is_too_old(oldest: int, later: int, ago: int, today: int) -> None:
+    gone = expired(all_of(oldest - ago), at(oldest), at(today), 0)
     for partition in gone:
         if partition.table == "id_blocks":
             watermark_day = oldest + later
             assert all(other < watermark_day - HORIZON for other in days_of(partition))
 
 
-@given(oldest=DAYS, day=DAYS, today=DAYS, keep_days=st.integers(min_value=1, max_value=500))
-def test_what_may_be_needed_stays(oldest: int, day: int, today: int, keep_days: int) -> None:
+@given(oldest=DAYS, ago=AGO, today=DAYS, keep_days=st.integers(min_value=1, max_value=500))
+def test_what_may_be_needed_stays(oldest: int, ago: int, today: int, keep_days: int) -> None:
+    day = oldest - ago
     shown_from = min(oldest, today) - max(keep_days, 50)
     needed_from = {"pages": oldest - 50, "id_blocks": oldest - 36, "snapshots": shown_from, "anomalies": shown_from}
     gone = expired(all_of(day), at(oldest), at(today), keep_days)

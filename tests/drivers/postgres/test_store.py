@@ -10,7 +10,7 @@ from drivers.postgres.store import PostgresStore
 from engines.core.model import NewSetting
 from engines.core.tables import TABLES
 from tests.drivers.store_contract import StoreContract
-from tests.drivers.store_subject import RowKey, Subject
+from tests.drivers.store_subject import LOG, TP, RowKey, Subject
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,6 +33,12 @@ class TestPostgresStore(StoreContract):
                 await table.close()
 
         return Subject(postgres_store, rows, append)
+
+
+async def test_a_restored_database_hands_out_no_epoch_of_before(postgres_store: PostgresStore, observer: Raw) -> None:
+    before = [(await postgres_store.claim(TP, LOG)).epoch for _ in range(3)]
+    await observer.execute("UPDATE positions SET epoch = $1", before[0] - 1)
+    assert (await postgres_store.claim(TP, LOG)).epoch > max(before)
 
 
 def _plain(value: object) -> object:
