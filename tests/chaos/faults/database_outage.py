@@ -20,8 +20,8 @@ _LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 _LATEST_ACK_S = 2.0
 """Offsets of what was committed just before reach the group within this time."""
 _PADDING = 50_000
-_FLOOD_MIB, _FLOOD_LEAST_MIB = 300, 96
-_GROWN_MAX = 40 * memory.MIB
+_FLOOD_MIB, _FLOOD_LEAST_MIB = 300, 64
+_GROWN_MAX = 32 * memory.MIB
 """The worker whose partition is flooded holds three chunks of 4 MiB, some copies of them, and no more."""
 
 
