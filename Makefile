@@ -12,7 +12,7 @@ JOBS ?= 2
 ARGS ?=
 export PARTIAL
 
-.PHONY: help install demo test lint format bench simulate chaos soak prove up down
+.PHONY: help install demo test lint format generate bench simulate chaos soak prove up down
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(DEV) ## ruff, mypy, import rules, no registry hosts
 format: $(DEV) ## format, and mend what ruff can mend
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
+
+generate: $(DEV) ## write what is generated: schemas, tables and examples of the docs
+	@$(PY) -m tests.docs.generated
 
 bench: $(DEV) ## measure: bare loop, in memory, durable end to end
 	@exec $(PY) -m tests.stack run -- $(PY) -m bench $(ARGS)

@@ -117,8 +117,9 @@ class Settings(BaseSettings):
     pending_outbox: _Count = 20_000
     """Messages of a partition not yet committed or acknowledged, beyond which folding waits."""
     cache_entities: _Count = 100_000
-    closed_ids_max: Annotated[int, Field(ge=0)] = 8_000_000
     """Entities in clean pages kept in memory for each partition."""
+    closed_ids_max: Annotated[int, Field(ge=0)] = 8_000_000
+    """Identities of closed days kept in memory for each partition, 20 bytes each; older ones are looked up."""
     idle_margin_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
     """How far the days of an idle partition stay behind the clock: for skew between it and the broker's."""
     dead_letters_max: Annotated[int, Field(ge=0)] = 10_000

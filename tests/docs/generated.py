@@ -1,4 +1,4 @@
-"""What of the documents is made by the program: ``python -m tests.docs.generated`` writes it, tests hold it current.
+"""What of the documents is made by the program: ``make generate`` writes it, tests hold it current.
 
 In a document it stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
 """

@@ -1,4 +1,4 @@
-"""What of the documents is made by the program is current; ``python -m tests.docs.generated`` writes it."""
+"""What of the documents is made by the program is current; ``make generate`` writes it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from streams.contracts import MESSAGES
 from tests.docs.documents import blocks
 from tests.docs.generated import everything, generated, part
 
-STALE = "is not current: run `python -m tests.docs.generated`"
+STALE = "is not current: run `make generate`"
 
 
 def test_everything_generated_is_current() -> None:
