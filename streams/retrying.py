@@ -22,7 +22,16 @@ Sleep = Callable[[float], Awaitable[None]]
 
 async def persist(what: str, call: Callable[[], Awaitable[T]], limits: ShellLimits, sleep: Sleep) -> T:
     """Return what *call* returns, however often it is ``Transient`` first; *what* names it in the log."""
+    try:  # nearly every call works at once, and then the machinery of trying again would cost more than the call
+        return await call()
+    except Transient as error:
+        return await _again(what, call, error, limits, sleep)
+
+
+async def _again(what: str, call: Callable[[], Awaitable[T]], first: Transient, limits: ShellLimits, sleep: Sleep) -> T:
+    """Return what *call* returns once it works; it has failed with *first*."""
     told_s: float | None = None
+    failed: Transient | None = first
 
     def tell(state: RetryCallState) -> None:
         nonlocal told_s
@@ -41,7 +50,9 @@ async def persist(what: str, call: Callable[[], Awaitable[T]], limits: ShellLimi
     )
     async for attempt in retrying:
         with attempt:
+            if failed is not None:
+                error, failed = failed, None
+                raise error
             result = await call()
-    if told_s is not None:
-        log.warning("%s: works again", what)
+    log.warning("%s: works again", what)
     return result
