@@ -9,6 +9,7 @@ from tests.oracle.program import (
     PartitionEnd,
     Publication,
     evaluate,
+    judged,
     publications,
     revisions,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate",
     "forwarded_copies",
     "home",
+    "judged",
     "murmur2",
     "no_prices",
     "order",

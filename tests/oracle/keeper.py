@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from tests.oracle import judge, lines
 from tests.oracle.findings import Finding, Key, Window, day_window, month_of
 from tests.oracle.lines import Line
+from tests.oracle.records import Record
 from tests.oracle.settings import Known
 from tests.oracle.totals import Accepted, Book
 from tests.oracle.walk import Closed, Judged, Learned, Step
 
 At = tuple[str, int | None]
+OTHER = "~other"  # where the spend of entities goes that a tenant's day has no room for
 LATER_DAYS = 7  # a close judges so many days before it again; the last a silent day can drift after its last record
 
 
@@ -45,12 +47,14 @@ class _Told:
 class Keeper:
     """What a worker would remember of one partition."""
 
-    def __init__(self, partition: int, known: Known) -> None:
-        """Begin with an empty log and the settings *known* at its start."""
+    def __init__(self, partition: int, known: Known, entities_max: int | None = None) -> None:
+        """Begin with an empty log and the settings *known* at its start; `entities_max` as in `Options`."""
+        self.capped = 0
         self.books: dict[str, Book] = {}
         self.revisions: list[Revision] = []
         self._partition = partition
         self._known = known
+        self._entities_max = entities_max
         self._closed_through: int | None = None
         self._told: dict[str, dict[Key, _Told]] = {}
 
@@ -88,10 +92,19 @@ class Keeper:
         assert record is not None
         tag = self._known.feature_tag(record.tenant_id, record.feature_tag, record.occurred_us)
         book = self.books.setdefault(record.tenant_id, Book(record.tenant_id, self._known, self._closed_through))
-        book.add(
-            Accepted(replace(record, feature_tag=tag), judged.cost_nanousd, restated=judged.late_reason is not None)
-        )
+        record = self._admitted(book, replace(record, feature_tag=tag))
+        book.add(Accepted(record, judged.cost_nanousd, restated=judged.late_reason is not None))
         return book
+
+    def _admitted(self, book: Book, record: Record) -> Record:
+        """Return the record under the names for which its tenant's day has room."""
+        if self._entities_max is None or len(on_day := book.on(record.day)) < self._entities_max:
+            return record
+        names = {"user": record.user_id, "feature": record.feature_tag, "model": record.model}
+        new = {kind for kind, name in names.items() if name not in (None, OTHER) and (kind, name) not in on_day}
+        self.capped += len(new)
+        user_id, feature_tag, model = (OTHER if kind in new else name for kind, name in names.items())
+        return replace(record, user_id=user_id, feature_tag=feature_tag, model=model or "")
 
     def _close(self, book: Book, day: int) -> None:
         """Judge the restated days again, oldest first, then the day, then its month; then what is still open."""

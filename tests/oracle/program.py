@@ -25,6 +25,7 @@ class Options:
         now_us: the clock at the start, for records without append time; None: nothing is in the future.
         settings: rows in the order in which they were appended, and from where on each is known.
         dedup_days: identities are kept for so many days before the watermark's, at most the horizon.
+        entities_max: of a tenant's day; what has a name that is new then counts under `~other`.
     """
 
     profile: Profile = "standard"
@@ -36,6 +37,7 @@ class Options:
     now_us: int | None = None
     settings: Sequence[Setting] = ()
     dedup_days: int = HORIZON_DAYS
+    entities_max: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Outcome:
     """The state at the end of a log, in the forms and order of CONTRACT §5.
 
     `anomalies` and `facts` have one line for each id in its last state, withdrawn ones included; a fact is there for
-    each id that ever was HIGH. `late` holds `restated` records, too.
+    each id that ever was HIGH. `late` holds `restated` records, too. `capped` counts the names that a tenant's day had
+    no room for.
     """
 
     snapshots: list[Line]
@@ -63,6 +66,7 @@ class Outcome:
     summary: Line
     fates: list[Judged]
     ends: dict[int, PartitionEnd]
+    capped: int
 
 
 @dataclass(frozen=True)
@@ -98,21 +102,28 @@ def evaluate(
     options = Options(
         profile, partitions, close_all, price, closed_through or {}, append_forwarded, now_us, settings, dedup_days
     )
+    return judged(log, options)[0]
+
+
+def judged(log: Sequence[LogRecord], options: Options) -> tuple[Outcome, list[Revision]]:
+    """Return the state at the end of *log*, and every revision on the way, as `revisions` does."""
     stories = _stories(log, options)
     fates = [step for story in stories for step in story.steps if isinstance(step, Judged)]
     keepers = [_kept(story, options) for story in stories]
     standing = [revision for keeper in keepers for revision in keeper.standing()]
     facts = sorted((revision.fact for revision in standing if revision.fact is not None), key=lines.order)
-    return Outcome(
+    outcome = Outcome(
         snapshots=sorted(_snapshot_lines(keepers), key=lines.order),
         anomalies=sorted((revision.line for revision in standing), key=lines.order),
         facts=facts,
-        dead=[lines.dead_line(judged) for judged in fates if judged.fate == "dead"],
-        late=[lines.late_line(judged) for judged in fates if judged.late_reason is not None],
+        dead=[lines.dead_line(one) for one in fates if one.fate == "dead"],
+        late=[lines.late_line(one) for one in fates if one.late_reason is not None],
         summary=_summary(fates, facts),
         fates=fates,
         ends={story.partition: story.end for story in stories},
+        capped=sum(keeper.capped for keeper in keepers),
     )
+    return outcome, [revision for keeper in keepers for revision in keeper.revisions]
 
 
 def revisions(
@@ -162,7 +173,8 @@ def publications(
 
 
 def _kept(story: _Story, options: Options) -> Keeper:
-    keeper = Keeper(story.partition, Known(options.profile, story.partition, options.settings))
+    known = Known(options.profile, story.partition, options.settings)
+    keeper = Keeper(story.partition, known, options.entities_max)
     for step in story.steps:
         keeper.take(step)
     return keeper

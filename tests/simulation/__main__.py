@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -10,14 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tests.simulation.faults import Kind, draw
+from tests.simulation.broken import PLANTED
+from tests.simulation.faults import Kind, Plan, draw
+from tests.simulation.feeds import feed_of
 from tests.simulation.minimise import minimised
-from tests.simulation.run import Result, simulate
+from tests.simulation.run import REAL, Parts, Result, simulate
 
 BATCH = 20
+GC_THRESHOLDS = (50_000, 20, 100)
+COLUMNS = 4
+TRACED = 60
+WIDTH = 240
 
 
 def main() -> int:
@@ -29,37 +37,36 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one, and say what differs")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell what happens on the way")
     parser.add_argument("--minimise", action="store_true", help="with --seed: look for a smaller plan that fails")
-    parser.add_argument("--poisoned", action="store_true", help="with --seed: some records cannot be folded")
+    parser.add_argument("--planted", choices=PLANTED, metavar="BUG", help=f"with a bug: {', '.join(PLANTED)}")
     given = parser.parse_args()
     if given.seed is not None:
-        return _one(given.seed, trace=given.trace, minimise=given.minimise, poisoned=given.poisoned)
-    return _many(range(given.first, given.first + given.seeds), given.jobs)
+        return _one(given.seed, given.planted, trace=given.trace, minimise=given.minimise)
+    return _many(range(given.first, given.first + given.seeds), given.jobs, given.planted)
 
 
-def _one(seed: int, *, trace: bool, minimise: bool, poisoned: bool) -> int:
+def _one(seed: int, planted: str | None, *, trace: bool, minimise: bool) -> int:
     logging.basicConfig(level=logging.WARNING if trace else logging.CRITICAL, format="           %(message)s")
-    plan = draw(seed)
+    plan, parts = draw(seed), _parts(planted)
     if minimise:
-        plan = minimised(plan, lambda each: bool(simulate(each, poisoned=poisoned).problems))
-    print(plan)
-    result = simulate(plan, poisoned=poisoned, tell=_say if trace else None)
-    for problem in result.problems:
-        print(problem)
+        plan = _small(plan, parts)
+    _show(plan)
+    result = simulate(plan, parts, tell=print if trace else None)
+    _show_problems(result)
     print(f"seed {seed}: {'FAILED' if result.problems else 'held'}, {result.events} records, {result.steps} steps")
     return 1 if result.problems else 0
 
 
-def _say(line: str) -> None:
-    print(line)
+def _parts(planted: str | None) -> Parts:
+    return REAL if planted is None else PLANTED[planted]
 
 
-def _many(seeds: range, jobs: int) -> int:
+def _many(seeds: range, jobs: int, planted: str | None) -> int:
     started, struck, done = time.perf_counter(), Counter[Kind](), 0
     failed: list[Result] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ProcessPoolExecutor(jobs) as pool, Progress(*columns) as progress:
         bar = progress.add_task("simulating", total=len(seeds))
-        for results in _results(pool, seeds, jobs):
+        for results in _results(pool, seeds, jobs, planted):
             failed += [result for result in results if result.problems]
             struck.update(kind for result in results for kind in result.struck.elements())
             done += len(results)
@@ -67,22 +74,61 @@ def _many(seeds: range, jobs: int) -> int:
             if failed:
                 break
     seconds = time.perf_counter() - started
-    print(f"{done} seeds in {seconds:.1f} s, {done / seconds:.1f} a second")
-    print("faults: " + ", ".join(f"{kind} {n}" for kind, n in struck.most_common()))
-    for result in sorted(failed, key=lambda each: each.plan.seed)[:1]:
-        print("\n".join(result.problems))
-        print(f"seed {result.plan.seed} FAILED; again: python -m tests.simulation --seed {result.plan.seed} --trace")
+    print(f"{done} seeds in {seconds:.1f} s, {done / seconds:.1f} a second; of {struck.total()} faults:")
+    counts = [f"  {kind:<18}{n:>8}" for kind, n in struck.most_common()]
+    print("\n".join("".join(counts[at : at + COLUMNS]) for at in range(0, len(counts), COLUMNS)))
+    if failed:
+        _explain(min(failed, key=lambda each: each.plan.seed), planted)
     return 1 if failed else 0
 
 
-def _results(pool: ProcessPoolExecutor, seeds: range, jobs: int) -> Iterator[list[Result]]:
+def _explain(result: Result, planted: str | None) -> None:
+    """Print what failed, cut down to what it takes, and how to see it again."""
+    seed = result.plan.seed
+    print(f"seed {seed} FAILED; looking for less that fails, too …")
+    logging.disable(logging.CRITICAL)
+    plan = _small(result.plan, _parts(planted))
+    _show(plan)
+    traced: list[str] = []
+    small = simulate(plan, _parts(planted), tell=traced.append)
+    if len(traced) > TRACED:
+        print(f"  … {len(traced) - TRACED} lines before")
+    print("\n".join(f"  {line[:WIDTH]}" for line in traced[-TRACED:]))
+    _show_problems(small)
+    option = "" if planted is None else f" --planted '{planted}'"
+    print(f"seed {seed} FAILED; again: python -m tests.simulation --seed {seed} --minimise --trace{option}")
+
+
+def _small(plan: Plan, parts: Parts) -> Plan:
+    return minimised(plan, lambda each: bool(simulate(each, parts).problems))
+
+
+def _show(plan: Plan) -> None:
+    """Print what matters of *plan*."""
+    print(f"{plan.workers} workers, {plan.partitions} partitions, {plan.databases} databases, {plan.limits}")
+    about = {name: getattr(plan, name) for name in ("live", "rich", "crowd", "settings", "foreign", "gaps")}
+    about |= {name: getattr(plan, name) for name in ("killers", "poison", "refused", "entities_max")}
+    print(", ".join(f"{name} {value}" for name, value in about.items()))
+    print(
+        f"{len(feed_of(plan).log)} records {'' if plan.cut is None else f'(those from {plan.cut[0]} to {plan.cut[1]})'}"
+    )
+    for fault in plan.faults:
+        print(f"  after {fault.after} suspensions: {fault.kind}, {fault.seconds:.3f} s")
+
+
+def _show_problems(result: Result) -> None:
+    for problem in result.problems:
+        print("\n".join(line[: 4 * WIDTH] for line in problem.splitlines()))
+
+
+def _results(pool: ProcessPoolExecutor, seeds: range, jobs: int, planted: str | None) -> Iterator[list[Result]]:
     """Yield results batch by batch; what is not started when the caller stops is not run."""
     batches = iter([seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)])
     running: set[Future[list[Result]]] = set()
     try:
         while True:
             while len(running) < 2 * jobs and (batch := next(batches, None)) is not None:
-                running.add(pool.submit(run_batch, batch))
+                running.add(pool.submit(partial(run_batch, planted=planted), batch))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -92,10 +138,19 @@ def _results(pool: ProcessPoolExecutor, seeds: range, jobs: int) -> Iterator[lis
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def run_batch(seeds: range) -> list[Result]:
-    """Return the results of *seeds*; the shell's warnings about what we do to it are not wanted here."""
+def run_batch(seeds: range, planted: str | None = None) -> list[Result]:
+    """Return the results of *seeds* up to the first that fails.
+
+    The shell's warnings about what we do to it are not wanted here.
+    """
     logging.disable(logging.CRITICAL)
-    return [simulate(draw(seed)) for seed in seeds]
+    gc.set_threshold(*GC_THRESHOLDS)
+    results = []
+    for seed in seeds:
+        results.append(simulate(draw(seed), _parts(planted)))
+        if results[-1].problems:
+            break
+    return results
 
 
 if __name__ == "__main__":

@@ -1,11 +1,29 @@
-"""Databases with a planted bug each, to prove that the simulation finds what it is there to find."""
+"""One planted bug each, to prove that the simulation finds what it is there to find."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from drivers.memory.store import MemoryStore
-from engines.core.model import Batch, IdBlock, LogBounds, OutboxRow, Position, TopicPartition
+from engines.core.model import (
+    Batch,
+    Chunk,
+    Context,
+    Effects,
+    IdBlock,
+    LogBounds,
+    OutboxRow,
+    PageKey,
+    Position,
+    TopicPartition,
+)
+from engines.core.ports import Pages
+from engines.cost.fold import NO_LIMITS, FoldLimits
+from engines.cost.lines import SNAPSHOTS_TOPIC
+from streams.shell import Shell
+from tests.simulation.rules import Identity, SimDomain
+from tests.simulation.run import Parts
 
 
 class Unfenced(MemoryStore):
@@ -64,3 +82,93 @@ class SettingsUnheld(MemoryStore):
     async def commit(self, batch: Batch) -> bool:
         """Apply *batch* whatever it knew."""
         return await super().commit(replace(batch, settings_seq=None))
+
+
+class MarkLost(MemoryStore):
+    """Forgets what a dead owner was trying."""
+
+    async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
+        """Claim without the mark."""
+        return replace(await super().claim(tp, log), attempt=None)
+
+
+class StartAnywhere(MemoryStore):
+    """Goes on where the log begins, when it does not hold the position any more."""
+
+    async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
+        """Move the position into the log first."""
+        row = self.positions.get(tp)
+        if row is not None and row.next_offset < log.start:
+            self.positions[tp] = replace(row, next_offset=log.start)
+        return await super().claim(tp, log)
+
+
+class TopicUnpinned(MemoryStore):
+    """Takes any topic of the same name for the one it knows."""
+
+    async def claim(self, tp: TopicPartition, log: LogBounds) -> Position:
+        """Claim without comparing ids."""
+        row = self.positions.get(tp)
+        if row is not None and row.topic_id != log.topic_id:
+            self.positions[tp] = replace(row, next_offset=log.end, topic_id=log.topic_id)
+        return await super().claim(tp, replace(log, topic_id=""))
+
+
+class PagesLost(MemoryStore):
+    """Loses a page when an owner takes in what another has written, now and then."""
+
+    _loads = 0
+
+    async def load_pages(self, tp: TopicPartition, keys: Collection[PageKey]) -> dict[PageKey, bytes]:
+        """Return what is asked for; every fiftieth time nothing."""
+        self._loads += 1
+        return {} if self._loads % 50 == 0 else await super().load_pages(tp, keys)
+
+
+class Credulous(Shell):
+    """Takes in whatever chunk comes, wherever it starts."""
+
+    async def process(self, chunk: Chunk) -> None:
+        """Take *chunk* for the one that is due."""
+        owner = self.owners.get(TopicPartition(chunk.topic, chunk.partition))
+        if owner is not None and owner.claim is not None:
+            chunk = replace(chunk, start=owner.claim.state.folded.next_offset)
+        await super().process(chunk)
+
+
+class RoomForOneMore(SimDomain):
+    """Lets a tenant's day have one entity more than is set."""
+
+    def __init__(
+        self, poison: Collection[Identity] = (), killers: Collection[Identity] = (), limits: FoldLimits = NO_LIMITS
+    ) -> None:
+        super().__init__(poison, killers, replace(limits, entities_max=limits.entities_max + 1))
+
+
+class SnapshotUntold(SimDomain):
+    """Does not publish the last snapshot of a close."""
+
+    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Close *day*, and leave one out."""
+        effects = super().close(pages, day, tenants, context)
+        if effects.outgoing and effects.outgoing[-1].topic == SNAPSHOTS_TOPIC:
+            effects.outgoing.pop()
+        return effects
+
+
+PLANTED = {
+    "commits are not fenced": Parts(tables=Unfenced),
+    "state and position apart": Parts(tables=PositionApart),
+    "outbox lost": Parts(tables=OutboxLost),
+    "outbox one short": Parts(tables=OutboxShort),
+    "ids of closed days lost": Parts(tables=ClosedIdsLost),
+    "closes know no newest setting": Parts(tables=SettingsUnheld),
+    "mark of the dead lost": Parts(tables=MarkLost),
+    "start of the log accepted": Parts(tables=StartAnywhere),
+    "another topic accepted": Parts(tables=TopicUnpinned),
+    "pages lost": Parts(tables=PagesLost),
+    "any chunk taken": Parts(shell=Credulous),
+    "one entity too many": Parts(rules=RoomForOneMore),
+    "a snapshot untold": Parts(rules=SnapshotUntold),
+}
+"""By name, for ``--planted``."""

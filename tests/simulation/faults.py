@@ -27,6 +27,23 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"  # a database is restored to an earlier commit
     DATABASE_AWAY = "database away"
     BROKER_AWAY = "broker away"
+    CHUNK_DROPPED = "chunk dropped"  # the source passes over a chunk
+    CHUNK_REPEATED = "chunk repeated"  # the source delivers a chunk twice
+    CLOCK_STEP = "clock step"  # the clock of the node or of the broker is set
+    TRANSACTION = "transaction"  # one that is open for a while, and aborted: its offsets are never read
+    LOG_START = "log start"  # retention moves the log's start, not past what a restore may need
+    LOG_LOST = "log lost"  # retention moves it past the position: an operator must accept that
+    TOPIC_RENEWED = "topic renewed"  # the topic is deleted and made again: an operator must accept that
+
+    # Not drawn one by one: these are in the stream, or come of it.
+    GAP = "gap"  # offsets that hold no record
+    KILLED = "killed"  # a record that kills its process did
+    POISON = "poison"  # folding a record failed
+    REFUSED = "refused"  # the database refused what a record came to
+    SETTING = "setting"  # a settings row was appended while workers ran
+    SETTING_AT_CLOSE = "setting at close"  # … just before a close was committed
+    RESTATED = "restated"  # a record corrected a closed day
+    ACCEPTED = "position accepted"  # an operator let a stopped partition go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,10 @@ class Plan:
         settings: whether rows are appended while workers run. settings_poll_s: how soon they look, at the latest.
         foreign: whether some records lie on another partition than their tenant's.
         gaps: share of records before which offsets are missing.
+        killers: so many records kill the process that folds them. poison: so many cannot be folded.
+        refused: so many the database refuses.
+        entities_max: of a tenant's day. publish_snapshots: on ``cost-snapshots``.
+        cut: first and last record of the stream that are left, None: all are.
         faults: in order.
     """
 
@@ -69,6 +90,12 @@ class Plan:
     settings_poll_s: float
     foreign: bool
     gaps: float
+    killers: int
+    poison: int
+    refused: int
+    entities_max: int
+    publish_snapshots: bool
+    cut: tuple[int, int] | None
     faults: tuple[Fault, ...]
 
 
@@ -85,20 +112,30 @@ _WEIGHTS = {
     Kind.ROLLBACK: 2,
     Kind.DATABASE_AWAY: 1,
     Kind.BROKER_AWAY: 1,
+    Kind.CHUNK_DROPPED: 2,
+    Kind.CHUNK_REPEATED: 2,
+    Kind.CLOCK_STEP: 2,
+    Kind.TRANSACTION: 2,
+    Kind.LOG_START: 1,
+    Kind.LOG_LOST: 0.5,
+    Kind.TOPIC_RENEWED: 0.5,
 }
+STRIKING = tuple(_WEIGHTS)
+"""The kinds that are drawn one by one."""
 _SECONDS = (0.001, 0.05, 1.0, 5.0, 15.0, 40.0)
 
 
 def draw(seed: int) -> Plan:
     """Return the plan of *seed*. Small worlds find most, so sizes lean to the small end."""
     rng = random.Random(f"plan {seed}")
+    killers = rng.choice((0,) * 7 + (1, 2))
     return Plan(
         seed=seed,
         workers=rng.choice((1, 2, 2, 3)),
         partitions=rng.choice((1, 1, 2, 3, 4)),
         databases=rng.choice((1, 1, 2)),
         chunk_max=rng.choice((1, 3, 10, 50)),
-        limits=_limits(rng),
+        limits=_limits(rng, bury=killers > 0 or rng.random() < 0.1),
         events=rng.choice((10, 20, 30, 80)),
         live=rng.random() < 0.8,
         rich=rng.random() < 0.6,
@@ -107,12 +144,18 @@ def draw(seed: int) -> Plan:
         settings_poll_s=rng.choice((1.0, 5.0, 5.0)),
         foreign=rng.random() < 0.6,
         gaps=rng.choice((0.0, 0.05, 0.3)),
+        killers=killers,
+        poison=rng.choice((0,) * 7 + (1, 3)),
+        refused=rng.choice((0,) * 7 + (1, 3)),
+        entities_max=rng.choice((20_000, 20_000, 20_000, 3, 5, 10)),
+        publish_snapshots=rng.random() < 0.3,
+        cut=None,
         faults=_faults(rng),
     )
 
 
-def _limits(rng: random.Random) -> ShellLimits:
-    """Return limits that matter in a small world. No crash here is a record's fault, so none is ever buried."""
+def _limits(rng: random.Random, *, bury: bool) -> ShellLimits:
+    """Return limits that matter in a small world; *bury*: a record is given up after a few deaths at it alone."""
     return ShellLimits(
         chunk_records=rng.choice((1, 8, 64, 5_000)),
         pending_records=rng.choice((1, 5, 50, 40_000)),
@@ -124,13 +167,13 @@ def _limits(rng: random.Random) -> ShellLimits:
         projection_rows=rng.choice((10, 100, 4_000)),
         projection_every_s=rng.choice((0.05, 1.0, 5.0)),
         publish_rows=rng.choice((1, 3, 1_000)),
-        deaths_before_dead_letter=10**9,
+        deaths_before_dead_letter=rng.choice((1, 2, 3)) if bury else 10**9,
     )
 
 
 def _faults(rng: random.Random) -> tuple[Fault, ...]:
     """Return up to some dozens of faults: from seed to seed sparse or dense, of all kinds or of a few."""
-    kinds = list(Kind) if rng.random() < 0.5 else rng.sample(list(Kind), rng.randint(1, 4))
+    kinds = list(STRIKING) if rng.random() < 0.5 else rng.sample(STRIKING, rng.randint(1, 4))
     weights = [_WEIGHTS[kind] for kind in kinds]
     between = rng.choice((3, 10, 30, 80))
     return tuple(

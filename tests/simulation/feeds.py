@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -10,6 +9,7 @@ from engines.cost.parts import USERS_PER_PART
 from tests.generated import Event, Shape
 from tests.oracle import LogRecord, Record, Setting, decode, placed
 from tests.simulation.faults import Plan
+from tests.simulation.rules import Identity
 from tests.strategies import make_rich_stream, make_stream
 
 USD = 10**9
@@ -21,35 +21,51 @@ class Feed:
 
     Attributes:
         rows: (row, index of the record before which it is appended; 0: before anything runs), in order.
-        poison: ids of records that cannot be folded.
+        killers: records that kill the process that folds them. poison: such as cannot be folded.
+        refused: such as the database does not take; all their copies, too.
         live: whether its records say when they are appended.
     """
 
     log: list[LogRecord]
     rows: list[tuple[Setting, int]]
-    poison: list[str]
+    killers: frozenset[Identity]
+    poison: frozenset[Identity]
+    refused: frozenset[Identity]
     live: bool
 
 
-def feed_of(plan: Plan, *, poisoned: bool) -> Feed:
-    """Return what *plan* feeds; *poisoned*: with records that cannot be folded."""
-    live = plan.live or poisoned
-    if plan.rich and not poisoned:
+def feed_of(plan: Plan) -> Feed:
+    """Return what *plan* feeds."""
+    if plan.rich:
         log, rows = _rich(plan)
     else:
-        log, rows = make_stream(plan.seed, _shape(plan, poisoned=poisoned)), []
-    if plan.crowd and not poisoned:
+        log, rows = make_stream(plan.seed, _shape(plan)), []
+    if plan.crowd:
         log = _crowded(log, plan)
         rows = [(row, at and min(at, len(log))) for row, at in rows]
     stream = placed(log, plan.partitions)
-    return Feed(stream, rows, _poisonable(stream)[::7] if poisoned else [], live)
+    killers, poison, refused = _guilty(stream, plan)
+    if plan.cut is not None:
+        first, last = plan.cut
+        stream = stream[first : last + 1]
+        rows = [(row, at and min(max(1, at - first), len(stream))) for row, at in rows]
+    return Feed(stream, rows, killers, poison, refused, plan.live)
 
 
-def _shape(plan: Plan, *, poisoned: bool) -> Shape:
-    shape = Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
-    if poisoned:  # which of several copies is folded would decide what is dead
-        shape = replace(shape, conflicts=False, late=False, bad=False, foreign=False, append="live")
-    return shape
+def _shape(plan: Plan) -> Shape:
+    return Shape(records_max=plan.events, foreign=plan.foreign, append="live" if plan.live else "none")
+
+
+def _guilty(stream: list[LogRecord], plan: Plan) -> tuple[frozenset[Identity], ...]:
+    """Return whom to blame, each for one thing: killers, poison, and what the database refuses."""
+    decoded = (decode(entry.value, entry.headers) for entry in stream)
+    sound = list(dict.fromkeys(record.identity for record in decoded if isinstance(record, Record)))
+    Random(f"guilty {plan.seed}").shuffle(sound)
+    found = []
+    for n in (plan.killers, plan.poison, plan.refused):
+        found.append(frozenset(sound[:n]))
+        del sound[:n]
+    return tuple(found)
 
 
 def _rich(plan: Plan) -> tuple[list[LogRecord], list[tuple[Setting, int]]]:
@@ -85,15 +101,3 @@ def _of_user(beside: LogRecord, record: Record, user_id: str, mark: str) -> LogR
     event = Event(record.tenant_id, user_id, None, "no-such-model-a", record.occurred_us, USD, id=f"{user_id}{mark}")
     event.more = {"input_tokens": 1, "output_tokens": 1}
     return replace(event.written(0), key=beside.key, append_us=beside.append_us)
-
-
-def _poisonable(stream: list[LogRecord]) -> list[str]:
-    """Return the ids that only one record bears, and that not as the last one of its partition.
-
-    That a record cannot be folded shows only when the silence before it has been passed; the record after it makes
-    up for that, if there is one.
-    """
-    records = {at: decode(entry.value, entry.headers) for at, entry in enumerate(stream)}
-    last = {entry.partition: at for at, entry in enumerate(stream)}.values()
-    counts = Counter(record.id for record in records.values() if isinstance(record, Record))
-    return [r.id for at, r in records.items() if isinstance(r, Record) and counts[r.id] == 1 and at not in last]

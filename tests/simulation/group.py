@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from engines.core.model import LogBounds, TopicPartition
+from engines.core.model import Chunk, LogBounds, TopicPartition
 from engines.core.ports import ChunkHandler
-from tests.simulation.broker import Broker
+from tests.simulation.broker import Broker, OutOfRange
+from tests.simulation.faults import Kind
 from tests.simulation.loop import current
 from tests.simulation.weather import Weather
 
@@ -30,6 +31,12 @@ class _Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class _Lost:
+    tp: TopicPartition
+    reader: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Expelled:
     pass
 
@@ -37,6 +44,9 @@ class _Expelled:
 @dataclass(frozen=True, slots=True)
 class _Stop:
     pass
+
+
+_Order = _Revoke | _Assign | _Lost | _Expelled | _Stop
 
 
 class Group:
@@ -104,14 +114,18 @@ class SimSource:
 
     def __init__(self, group: Group, node: str, chunk_max: int) -> None:
         self.node = node
+        self.ahead_ms = 0
+        """How far the clock of its node is ahead."""
         self._group = group
         self._chunk_max = chunk_max
         self._random = group.weather.random
-        self._inbox: asyncio.Queue[_Revoke | _Assign | _Expelled | _Stop] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Order] = asyncio.Queue()
         self._positions: dict[TopicPartition, int] = {}
+        self._generations: dict[TopicPartition, int] = {}
+        self._disturbed: list[Kind] = []
         self._readers: dict[TopicPartition, asyncio.Task[None]] = {}
 
-    def tell(self, order: _Revoke | _Assign | _Expelled | _Stop) -> None:
+    def tell(self, order: _Order) -> None:
         """Let the member know, in order."""
         self._inbox.put_nowait(order)
 
@@ -126,6 +140,9 @@ class SimSource:
                     await self._revoked(handler)
                     if not done.done():
                         done.set_result(None)
+                case _Lost(tp, reader):
+                    if self._readers.get(tp) is reader:
+                        await self._offer_again(handler, tp)
                 case _Expelled():
                     await self._revoked(handler)
                     self._group.join(self)
@@ -140,7 +157,8 @@ class SimSource:
 
     async def bounds(self, tp: TopicPartition) -> LogBounds:
         """Return the bounds of *tp*. Raises Transient."""
-        return await self._group.broker.bounds(tp)
+        bounds, self._generations[tp] = await self._group.broker.bounds(tp)
+        return bounds
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         """Make the next chunk of *tp* start at *offset*."""
@@ -171,21 +189,55 @@ class SimSource:
         await handler.revoked(mine)
         await _cancel(readers)
 
+    async def _offer_again(self, handler: ChunkHandler, tp: TopicPartition) -> None:
+        """Take *tp* away and offer it again: its position is not in the log any more."""
+        await _cancel([self._readers.pop(tp)])
+        self._positions.pop(tp, None)
+        await handler.revoked([tp])
+        await handler.assigned([tp])
+        self._readers[tp] = asyncio.create_task(self._read(handler, tp), name=f"reader {tp.partition}")
+
+    def disturb(self, kind: Kind) -> None:
+        """Drop the next chunk with records, or deliver it twice."""
+        self._disturbed.append(kind)
+
+    def clock_ms(self) -> int:
+        """Return the time by the clock of the node."""
+        return self._group.broker.log.now_ms() + self.ahead_ms
+
     async def _read(self, handler: ChunkHandler, tp: TopicPartition) -> None:
         """Deliver chunks of *tp* one after the other, as long as this task is its reader."""
         me = asyncio.current_task()
+        assert me is not None
         while self._readers.get(tp) is me:
             start = self._positions.get(tp)
             if start is None:
                 await asyncio.sleep(0.5)
                 continue
-            chunk = await self._group.broker.fetch(tp, start, self._random.randint(1, self._chunk_max))
+            size, generation = self._random.randint(1, self._chunk_max), self._generations[tp]
+            try:
+                chunk = await self._group.broker.fetch(tp, start, size, generation, self.clock_ms)
+            except OutOfRange:
+                if self._positions.get(tp) == start:
+                    self.tell(_Lost(tp, me))
+                    return
+                continue
             if self._readers.get(tp) is me and self._positions.get(tp) == start:
                 self._positions[tp] = chunk.end
-                try:
-                    await handler.process(chunk)
-                except Exception as error:  # noqa: BLE001 whatever it is, it breaks the port's promise
-                    self._group.failures.append(f"process raised {error!r}")
+                for _ in range(self._copies(chunk)):
+                    await self._deliver(handler, chunk)
+
+    def _copies(self, chunk: Chunk) -> int:
+        """Return how often *chunk* is delivered."""
+        if not chunk.records or not self._disturbed:
+            return 1
+        return 0 if self._disturbed.pop() is Kind.CHUNK_DROPPED else 2
+
+    async def _deliver(self, handler: ChunkHandler, chunk: Chunk) -> None:
+        try:
+            await handler.process(chunk)
+        except Exception as error:  # noqa: BLE001 whatever it is, it breaks the port's promise
+            self._group.failures.append(f"process raised {error!r}")
 
 
 async def _cancel(readers: list[asyncio.Task[None]]) -> None:

@@ -12,6 +12,7 @@ from drivers.postgres.settings_writer import Decided, SettingRefused, refuse
 from engines.core.model import NewSetting, TopicPartition
 from engines.core.time import US_PER_DAY
 from tests.oracle import Setting
+from tests.simulation.faults import Kind
 from tests.simulation.rules import FOLDED_KNOWING
 from tests.streams.learning import content
 
@@ -34,6 +35,7 @@ class Operator:
         self.late = 0
         """How many of them were appended after the start."""
         self.refused = 0
+        self._at_start = 0
         self._world = world
         self._waiting: list[tuple[Setting, int]] = []
 
@@ -43,6 +45,11 @@ class Operator:
         for row, at in rows:
             if not at:
                 self._append(row)
+        self._at_start = len(self.rows)
+
+    def concerns(self, tenant_id: str) -> bool:
+        """Whether a row appended after the start is about *tenant_id*."""
+        return any(row.tenant_id in (tenant_id, EVERYONE) for row in self.rows[self._at_start :])
 
     def reached(self, place: int | None) -> None:
         """Append what is for *place* in the stream or before; None: everything."""
@@ -53,6 +60,7 @@ class Operator:
         """Perhaps append a row just before a close is committed, in force in what it closes."""
         if self._waiting and self._world.weather.random.random() < AT_CLOSE_SHARE:
             row = self._waiting.pop(0)[0]
+            self._world.mishaps.happened(Kind.SETTING_AT_CLOSE)
             closed = self._decided(row.tenant_id).closed_day
             self._set(row if closed is None else replace(row, effective_us=(closed + 1) * US_PER_DAY))
 
@@ -67,6 +75,7 @@ class Operator:
             return
         self._append(row)
         self.late += 1
+        self._world.mishaps.happened(Kind.SETTING)
         self._world.tell(f"set, row {len(self.rows)}: {new}")
 
     def known(self, accepted: Mapping[int, Sequence[int]]) -> list[Setting]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from engines.core.model import Context, Effects, SettingRow
 from engines.core.ports import Event, Pages
+from engines.core.time import US_PER_DAY
 from engines.cost.domain import CostDomain
 from engines.cost.event import CostEvent
+from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.prices import UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
 from engines.cost.rules import STANDARD
 from engines.cost.settings import CostSettings
+from tests.simulation.faults import Kind
 
 FOLDED_KNOWING = "folded knowing."
 """Prefix of counters in the position: accepted records, by the newest settings row that was known when they were."""
@@ -34,16 +37,39 @@ class _Settings(CostSettings):
         self.newest = rows[-1].seq if rows else 0
 
 
+class Died(BaseException):
+    """The process is gone: no code of ours may catch it."""
+
+
+Identity = tuple[str, str, str, int]
+"""Tenant, source, id and UTC day: what a record is known by."""
+
+
+def identity_of(event: Event) -> Identity:
+    """Return what *event* is known by."""
+    return event.tenant_id, event.source, event.id, event.occurred_at // US_PER_DAY
+
+
 class SimDomain(CostDomain):
     """The cost rules; what they count is committed with the state, so that it is rolled back with it, too.
 
     Args:
-        poison: ids of records whose folding fails, after pages have been changed.
+        poison: records whose folding fails, after pages have been changed.
+        killers: records whose folding kills the process.
+        limits: of folding.
     """
 
-    def __init__(self, poison: Collection[str] = ()) -> None:
-        super().__init__(NoPrices(), STANDARD)
+    def __init__(
+        self,
+        poison: Collection[Identity] = (),
+        killers: Collection[Identity] = (),
+        limits: FoldLimits = NO_LIMITS,
+    ) -> None:
+        super().__init__(NoPrices(), STANDARD, limits)
+        self.struck: Callable[[Kind], None] = lambda _kind: None
+        """Hears of what failed; when it is a kill, it kills the node that runs."""
         self._poison = frozenset(poison)
+        self._killers = frozenset(killers)
 
     def settings(self, rows: Sequence[SettingRow]) -> CostSettings:
         """Return the rows as they are looked up."""
@@ -52,8 +78,16 @@ class SimDomain(CostDomain):
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold *events*, and fail when one of them is poison."""
         effects = super().fold(pages, events, context)
-        if any(event.id in self._poison for of_tenant in events.values() for event in of_tenant):
-            raise ValueError("poison")
+        if self._poison or self._killers:
+            self._suffer({identity_of(event) for of_tenant in events.values() for event in of_tenant})
         assert isinstance(context.settings, _Settings)
         effects.count(f"{FOLDED_KNOWING}{context.settings.newest}", sum(map(len, events.values())))
         return effects
+
+    def _suffer(self, folded: set[Identity]) -> None:
+        if not self._killers.isdisjoint(folded):
+            self.struck(Kind.KILLED)
+            raise Died
+        if not self._poison.isdisjoint(folded):
+            self.struck(Kind.POISON)
+            raise ValueError("poison")

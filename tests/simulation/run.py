@@ -12,28 +12,31 @@ from functools import partial
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
-from engines.core.model import TopicPartition
+from engines.core.model import Invalid, LogRecord, TopicPartition
 from engines.core.ports import Domain
 from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.domain import TOPIC
+from engines.cost.fold import FoldLimits
+from engines.cost.lines import SNAPSHOTS_TOPIC
 from streams import fates
 from streams.deps import Deps
 from streams.settings_watch import SettingsWatch
 from streams.shell import Shell
 from tests.simulation.check import problems
+from tests.simulation.database import IDENTITY_BYTES
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.feeds import Feed, feed_of
 from tests.simulation.group import SimSource
 from tests.simulation.loop import SimLoop, SimulationError
 from tests.simulation.operator import SimHead
-from tests.simulation.rules import SimDomain
+from tests.simulation.rules import SimDomain, identity_of
 from tests.simulation.world import World
 
-STORM_S = 120.0
+STORM_S = 45.0
 DAYS_AFTER = 40
 """In the end the clock goes on until every month is closed: then what stands is what was told."""
-LATE_S = 75.0
-"""What is on its way or stands still when the calm comes has arrived and goes on after this."""
+LATE_S = 5.0
+"""Whatever is on its way has arrived so much later than it struck, or than what stood still goes on."""
 START_MS = {True: 1_600_000_000_000, False: 1_800_000_000_000}
 """Where the clock starts, by whether the stream is live: before its first event, or after its last."""
 
@@ -49,15 +52,27 @@ class Result:
     events: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is simulated: the real thing, or something with a bug planted in it."""
+
+    tables: Callable[[], MemoryStore] = MemoryStore
+    shell: Callable[[Deps], Shell] = Shell
+    rules: type[SimDomain] = SimDomain
+
+
+REAL = Parts()
+
+
 class Worker:
     """The shell and its source, as the composition root joins them."""
 
-    def __init__(self, domain: Domain, world: World, source: SimSource) -> None:
+    def __init__(self, domain: Domain, shell: Callable[[Deps], Shell], world: World, source: SimSource) -> None:
         plan = world.plan
         self._source = source
         heads = [SimHead(database, world) for database in world.databases]
         self._watch = SettingsWatch(heads, plan.settings_poll_s, plan.limits, asyncio.sleep)
-        self._shell = Shell(
+        self._shell = shell(
             Deps(
                 domains={TOPIC: domain},
                 store_for=world.store_for,
@@ -68,9 +83,15 @@ class Worker:
                 limits=plan.limits,
                 sleep=asyncio.sleep,
                 settings_known=self._watch.known,
-                halt=lambda reason: world.halts.append(f"{source.node}: {reason}"),
+                halt=self._halt,
             )
         )
+
+        self._world = world
+
+    def _halt(self, reason: str) -> None:
+        if not self._world.loop.is_dead(self._source.node):
+            self._world.halts.append(f"{self._source.node}: {reason}")
 
     async def run(self) -> None:
         """Work until ``stop``."""
@@ -88,36 +109,31 @@ class Worker:
 
 def simulate(
     plan: Plan,
-    tables: Callable[[], MemoryStore] = MemoryStore,
+    parts: Parts = REAL,
     *,
-    poisoned: bool = False,
     tell: Callable[[str], None] | None = None,
     trace: Callable[[float, str, str], None] | None = None,
 ) -> Result:
     """Return what came of *plan*.
 
     Args:
-        tables: makes a database.
-        poisoned: let the folding of some records fail for good; those must end as dead letters, and nothing else.
+        parts: what is simulated.
         tell: hears what happens; *trace* every step.
     """
     random.seed(plan.seed)  # retries draw their jitter from the common source
     loop = SimLoop(plan.seed, trace=trace)
-    feed = feed_of(plan, poisoned=poisoned)
-    topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
-    world = World(
-        plan,
-        loop,
-        topics,
-        START_MS[feed.live],
-        partial(Worker, SimDomain(feed.poison)),
-        tables,
-        tell or (lambda _line: None),
-    )
+    feed = feed_of(plan)
+    topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, SNAPSHOTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
+    domain = parts.rules(feed.poison, feed.killers, FoldLimits(plan.entities_max, plan.publish_snapshots))
+    build = partial(Worker, domain, parts.shell)
+    world = World(plan, loop, topics, START_MS[feed.live], build, parts.tables, tell or (lambda _line: None))
+    domain.struck = world.mishaps.failed
+    for database in world.databases:
+        database.refused = _stamps(feed)
     found: list[str] = []
     try:
         loop.run(_main(world, feed))
-        found = problems(world, feed.poison)
+        found = problems(world, feed)
     except SimulationError as error:
         found = [f"{type(error).__name__}: {error}"]
     finally:
@@ -134,10 +150,13 @@ async def _main(world: World, feed: Feed) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(world.weather.spent.wait(), STORM_S)
     world.tell("calm")
-    world.weather.calm()
-    await asyncio.sleep(world.plan.limits.look_every_s + LATE_S)
+    world.calm()
+    rest_s = max(0.0, world.weather.until_s - world.loop.time())
+    await asyncio.sleep(rest_s + world.plan.limits.look_every_s + LATE_S)
     await world.settled(lambda: _undone(world))
     world.wall.advance_to(world.wall.now_ms() + DAYS_AFTER * 86_400_000)
+    if world.broker.history.generation:
+        await asyncio.sleep(world.plan.limits.projection_rest_max_s + LATE_S)
     world.tell("days pass")
     seen_ms = world.wall.now_ms()
     await world.settled(lambda: _unclosed(world, seen_ms) or _undone(world))
@@ -160,6 +179,7 @@ async def _produce(world: World, feed: Feed) -> None:
         tp = TopicPartition(TOPIC, entry.partition)
         if rng.random() < world.plan.gaps:
             world.broker.log.skip(tp, rng.randint(1, 5))
+            world.mishaps.happened(Kind.GAP)
         world.broker.log.append(tp, entry.value, key=entry.key, headers=entry.headers)
         world.broker.wake()
     for tp in world.broker.partitions:
@@ -169,16 +189,27 @@ async def _produce(world: World, feed: Feed) -> None:
     world.tell(f"{len(feed.log)} records produced")
 
 
+def _stamps(feed: Feed) -> frozenset[bytes]:
+    """Return what identities those records have that are refused."""
+    domain, found = SimDomain(), set()
+    for entry in feed.log if feed.refused else ():
+        event = domain.decode(LogRecord(0, 1 << 42, entry.key, entry.value, entry.headers))
+        if not isinstance(event, Invalid) and identity_of(event) in feed.refused:
+            found.add(domain.stamp(event)[:IDENTITY_BYTES])
+    return frozenset(found)
+
+
 def _undone(world: World) -> str:
     """Return what is not consumed, committed, published and projected yet."""
+    renewed = world.broker.history.generation > 0  # then offsets do not say any more which page is newer
     for tp in world.broker.partitions:
         position, tables = world.position(tp), world.store_for(tp).tables
-        end = world.broker.log.log(tp).end
+        end = world.broker.log.stable_end(tp)
         if position is None or position.next_offset != end:
             return f"{tp} is not consumed up to {end}: {position}"
         if tables.outbox.get(tp) or position.published != position.outbox_seq:
             return f"{tp} is not published: {position}"
-        if any(page.as_of > position.projected for page in tables.pages.get(tp, {}).values()):
+        if not renewed and any(page.as_of > position.projected for page in tables.pages.get(tp, {}).values()):
             return f"{tp} is not projected: {position}"
         if position.closing_day is not None:
             return f"{tp} has a close under way: {position}"

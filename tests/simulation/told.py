@@ -1,4 +1,4 @@
-"""What was told of anomalies, stored and published, held against the oracle.
+"""What was told of anomalies, stored and committed for publishing, held against the oracle.
 
 Where rows were set while workers ran, what is provisional depends on where between two records each came to be known,
 and on what crashed then; what is closed does not.
@@ -10,64 +10,39 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from engines.core.model import TopicPartition
 from engines.core.tables import ANOMALIES
-from engines.cost.anomalies import FACTS_TOPIC, FINAL, PROVISIONAL, WITHDRAWN
+from engines.cost.anomalies import FINAL, PROVISIONAL, WITHDRAWN
 from tests.oracle import Line, Outcome, Revision
 from tests.simulation.differences import SHOWN, differ, frozen
-from tests.simulation.faults import Kind
 from tests.simulation.world import World
 
 _LINE = [column.name for column in ANOMALIES.columns].index("line")
 
 
-def problems(world: World, outcome: Outcome, told: Sequence[Revision]) -> Iterator[str]:
-    """Return the differences; *told* is every revision that the oracle tells, in order."""
+def problems(world: World, outcome: Outcome, told: Sequence[Revision], facts: Sequence[Line]) -> Iterator[str]:
+    """Return the differences.
+
+    Args:
+        told: every revision that the oracle tells, in order.
+        facts: those that are committed, each once.
+    """
     stored = [
         json.loads(cast("str", values[_LINE]))
         for database in world.databases
         for values in cast("Iterable[tuple[object, ...]]", database.tables.rows(ANOMALIES.name).values())
     ]
-    facts = list(lines(world, FACTS_TOPIC))
-    if not _retold(world):
-        yield from _contents(facts)
-        yield from _agree(_newest(stored), _newest(facts))
-    yield from _contents(line for line in facts if line["status"] == FINAL)
+    yield from _agree(_newest(stored), _newest(facts))
     yield from _final(_newest(stored))
     if world.operator.late:
         wanted = [one.line for one in told]
         yield from differ("closed anomalies", _closed(wanted), _closed(stored), repeated=True)
         high = (one.fact for one in told if one.fact is not None and _is_final_high(one.fact))
-        yield from differ("closed facts", high, filter(_is_final_high, facts), repeated=True)
+        yield from differ("closed facts", high, filter(_is_final_high, facts))
     else:
         yield from differ("anomalies", (one.line for one in told), stored, repeated=True)
         yield from differ("newest anomalies", outcome.anomalies, _newest(stored).values())
-        yield from differ("facts", (one.fact for one in told if one.fact is not None), facts, repeated=True)
+        yield from differ("facts", (one.fact for one in told if one.fact is not None), facts)
         yield from differ("newest facts", outcome.facts, _newest(facts).values())
-
-
-def lines(world: World, topic: str) -> Iterator[Line]:
-    """Return what was ever published to *topic*, in order, repeats included."""
-    for partition in range(world.broker.log.partitions(topic)):
-        for record in world.broker.log.log(TopicPartition(topic, partition)).records:
-            yield json.loads(record.value or b"null")
-
-
-def _contents(facts: Iterable[Line]) -> Iterator[str]:
-    contents: dict[tuple[str, int], Line] = {}
-    for fact in facts:
-        first = contents.setdefault((fact["anomaly_id"], fact["revision"]), fact)
-        if first != fact:
-            yield f"two contents of one revision: {first} and {fact}"
-
-
-def _retold(world: World) -> bool:
-    """Whether what is provisional was told again with other settings: rolled back state meets rows set since.
-
-    The revision counts records and rows together, so the same one may then have two contents; and what was told may
-    never come to hold again. Consumers get over it with the final revision, if there is one.
-    """
-    return bool(world.operator.late and world.weather.struck[Kind.ROLLBACK])
 
 
 def _agree(stored: Mapping[str, Line], published: Mapping[str, Line]) -> Iterator[str]:

@@ -49,6 +49,8 @@ class Weather:
         self._faults = list(reversed(plan.faults))
         self._wait = self._faults[-1].after if self._faults else 0
         self._calm = False
+        self.until_s = 0.0
+        """When what struck last is over, in the loop's time, as far as that is known."""
         self.spent = asyncio.Event()
         """Set when every fault has struck."""
         if not self._faults:
@@ -101,6 +103,7 @@ class Weather:
         if not self._faults:
             self.spent.set()
         self.struck[fault.kind] += 1
+        self.until_s = max(self.until_s, self._loop.time() + fault.seconds)
         self.tell(f"{fault.kind} at {point}, {fault.seconds:.3f} s")
         return await self._strike(fault.kind, node, fault.seconds)
 

@@ -16,6 +16,7 @@ from tests.simulation.database import Database
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.group import Group, SimSource
 from tests.simulation.loop import SimLoop, SimulationError
+from tests.simulation.mishaps import Mishaps
 from tests.simulation.operator import Operator
 from tests.simulation.tasks import WORLD
 from tests.simulation.weather import Weather
@@ -63,16 +64,18 @@ class World:
         self.wall = Wall(start_ms)
         self.weather = Weather(plan, loop, tell)
         self.broker = Broker("costs", topics, self.weather, self.wall)
-        self.databases = [
-            Database(f"database {n}", tables(), self.weather, self._closing) for n in range(plan.databases)
-        ]
+        self.databases = [Database(f"database {n}", tables(), self.weather) for n in range(plan.databases)]
         self.group = Group(self.broker, self.weather)
         self.operator = Operator(self)
+        self.mishaps = Mishaps(self)
+        for database in self.databases:
+            database.watch = self.mishaps
         self.halts: list[str] = []
         self._build = build
         self._workers: dict[str, Worker] = {}
         self._gone: dict[str, asyncio.Event] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._sources: dict[str, SimSource] = {}
         self._guests = 0
         self._over = False
         self.weather.deeds = {
@@ -85,6 +88,7 @@ class World:
             Kind.ROLLBACK: lambda _node, _seconds: self.weather.random.choice(self.databases).roll_back(),
             Kind.DATABASE_AWAY: lambda _node, seconds: self._away(seconds),
             Kind.BROKER_AWAY: lambda _node, seconds: self._away(seconds, broker=True),
+            **self.mishaps.deeds,
         }
 
     def store_for(self, tp: TopicPartition) -> Database:
@@ -95,12 +99,20 @@ class World:
         """Return the committed position of *tp*."""
         return self.store_for(tp).tables.positions.get(tp)
 
-    def _closing(self) -> None:
-        self.operator.closing()
+    def source_of(self, node: str) -> SimSource | None:
+        """Return the source of a living *node*."""
+        return self._sources.get(node)
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong, and clocks are right."""
+        self.weather.calm()
+        for source in self._sources.values():
+            source.ahead_ms = 0
 
     def open(self) -> None:
         """Start the coordinator and the workers."""
         self.loop.spawn(WORLD, self.group.run())
+        self.loop.spawn(WORLD, self.mishaps.attend())
         for slot in range(self.plan.workers):
             self._keepers.append(self.loop.spawn(WORLD, self._keep(f"w{slot}")))
 
@@ -162,6 +174,7 @@ class World:
         """Return when the worker on *node* ended or crashed."""
         source = SimSource(self.group, node, self.plan.chunk_max)
         gone = self._gone[node] = asyncio.Event()
+        self._sources[node] = source
 
         async def life() -> None:
             worker = self._workers[node] = self._build(self, source)
@@ -175,6 +188,7 @@ class World:
         task = self.loop.spawn(node, life(), node)
         await gone.wait()
         self._workers.pop(node, None)
+        self._sources.pop(node, None)
         if not self.loop.is_dead(node):
             await asyncio.wait([task])
             self.group.leave(node)
