@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -94,11 +94,8 @@ class Feed:
         """Return chunks of the partitions that want any, nothing after a while."""
         wanted = [flow.tp for flow in self.flows if flow.ready and flow.queued < self._settings.ahead]
         self._room.clear()
-        if not wanted or self._member is None:
-            await self._pause(self._room, self._settings.poll_s)
-            return []
         try:
-            fetched = await self._member.ask(self._member.reader.read(wanted, self._settings.poll_s))
+            fetched = await self._asked(wanted)
         except PositionsLost as lost:
             for tp in lost.tps:
                 _log.error("%s/%d: the position is not in the log any more; claiming again", tp.topic, tp.partition)
@@ -115,6 +112,15 @@ class Feed:
             return []
         admitted = ((self.flows.admit(*one), one) for one in fetched)
         return [Delivery(flow, one) for flow, one in admitted if flow is not None]
+
+    async def _asked(self, wanted: Sequence[TopicPartition]) -> list[Fetched]:
+        member = self._member
+        if wanted and member is not None:
+            return await member.ask(member.reader.read(wanted, self._settings.poll_s))
+        if member is not None:
+            await member.ask(member.reader.look())
+        await self._pause(self._room, self._settings.poll_s)
+        return []
 
     async def deliver(self, delivery: Delivery) -> None:
         """Hand a chunk to the handler."""

@@ -112,6 +112,18 @@ class ChunkReader:
         except (KafkaError, TimeoutError) as error:
             raise Transient(f"group offsets: {error or 'no answer in time'}") from error
 
+    async def look(self) -> None:
+        """Raise what keeps the member out of its group, as Transient: a right may be given while it waits.
+
+        aiokafka does not try again before somebody has heard.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 -- it tells only whoever polls, with partitions
+        try:
+            if coordinator is not None:
+                coordinator.check_errors()
+        except KafkaError as error:
+            raise Transient(f"Kafka group: {error}") from error
+
     async def read(self, tps: Sequence[TopicPartition], timeout_s: float) -> list[Fetched]:
         """Return chunks of *tps*, all together about the records of one; waits for the first up to *timeout_s*.
 

@@ -25,6 +25,7 @@ from tests.end_to_end import broker, exact
 from tests.end_to_end.deployment import Deployment
 
 _EVENTS = 600
+_PATIENCE_S = 180.0
 
 
 def commands() -> list[list[str]]:
@@ -96,7 +97,8 @@ def test_the_rights_in_the_documentation_are_enough_and_needed(servers: Servers,
     refused = outlay(producer, "publish", events)
     assert refused.returncode != 0
     assert "Traceback" not in refused.stderr
-    for arguments in commands():
+    to_the_group, *others = commands()
+    for arguments in others:
         grant(servers, arguments)
     deployment.environment |= environment("outlay_worker", "outlay-worker") | {"OUTLAY_GROUP_ID": "outlay"}
 
@@ -108,9 +110,14 @@ def test_the_rights_in_the_documentation_are_enough_and_needed(servers: Servers,
     assert outlay(environment("outlay_owner", "outlay-worker"), "migrate", "--rebuild", "--yes").returncode == 0
     run("outlay-operator", "topics apply")
     with deployment.worker(publish_snapshots="true") as worker:
+        deployment.eventually(
+            lambda: "GroupAuthorizationFailed" in worker.said or None, "the worker says what it lacks"
+        )
+        grant(servers, to_the_group)
         assert outlay(producer, "publish", events).returncode == 0
         with broker.load(servers.stack.bootstrap, [(b"t", b"{", ())]):
             pass
+        exact.settled(deployment, _PATIENCE_S)
         assert exact.exact(deployment).counts["dead"] == 1
         run("outlay-operator", "status")
         run("outlay-operator", "dead-letters list")
