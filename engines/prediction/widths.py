@@ -1,6 +1,6 @@
 """How wide intervals must be, by what those told before were worth: the last step of a calibrated outlook.
 
-For each week ahead, of young series and of others, every month that is over tells how far what came lay from the
+For each week ahead, of series known for about as long, every month that is over tells how far what came lay from the
 median, in interval widths. The share of these that is to be inside decides by how much the next interval is stretched.
 One invariant: before anything is known the width is 1, and a few months move it a little.
 """
@@ -21,8 +21,10 @@ _WIDTH_MAX: Final = 20.0
 _DAYS_PER_STRETCH: Final = 7
 _STRETCHES: Final = 4
 
-_Kind = tuple[int, bool]
-"""Which week ahead the last day lies in (the fourth and later ones as one), and whether the series is young."""
+_AGES: Final = 3
+
+_Kind = tuple[int, int]
+"""Which week ahead the last day lies in (the fourth and later ones as one), and how old the series is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ class WidthPolicy:
     """How much is believed without having been seen.
 
     Attributes:
-        young_days: a series known for less is told of by the model rather than by its past, which is another thing to
-            be wrong by: two months, before which no forecast of a month could be held against what came.
+        young_days: two months, before which no forecast of a month could be held against what came. A series is known
+            for less, for up to twice, four times as long, or longer: the more of its past, the less of the model is in
+            its intervals, and each is wrong in its own way.
         prior_months: how many months of a series weigh as much as the belief that intervals are right as they are:
             ten, for the share inside of ten cases is known to ± .13 only.
     """
@@ -75,4 +78,6 @@ class Widths:
         return where(inside, SHARE, 0.0, _WIDTH_MAX)
 
     def _kind(self, days: int, seen_days: int) -> _Kind:
-        return min((days - 1) // _DAYS_PER_STRETCH, _STRETCHES - 1), seen_days < self.policy.young_days
+        return min((days - 1) // _DAYS_PER_STRETCH, _STRETCHES - 1), min(
+            (seen_days // self.policy.young_days).bit_length(), _AGES
+        )
