@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import fields
 from functools import partial
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.limits import ShellLimits
 from tests.simulation.broken import PLANTED
 from tests.simulation.faults import Kind, Plan, draw
 from tests.simulation.feeds import feed_of
@@ -105,7 +107,18 @@ def _small(plan: Plan, parts: Parts) -> Plan:
 
 def _show(plan: Plan) -> None:
     """Print what matters of *plan*."""
-    print(f"{plan.workers} workers, {plan.partitions} partitions, {plan.databases} databases, {plan.limits}")
+    print(
+        f"{plan.workers} workers, {plan.partitions} partitions, {plan.databases} databases; limits that are not usual:"
+    )
+    usual = ShellLimits()
+    print(
+        "  "
+        + ", ".join(
+            f"{each.name} {value}"
+            for each in fields(plan.limits)
+            if (value := getattr(plan.limits, each.name)) != getattr(usual, each.name)
+        )
+    )
     about = {name: getattr(plan, name) for name in ("live", "rich", "crowd", "settings", "foreign", "gaps")}
     about |= {name: getattr(plan, name) for name in ("killers", "poison", "refused", "entities_max")}
     print(", ".join(f"{name} {value}" for name, value in about.items()))
