@@ -22,7 +22,7 @@ from drivers.postgres.errors import locked_out
 from engines.core.errors import SettingsError, Transient
 
 MIGRATION_LIMITS = PostgresLimits(idle_in_transaction_s=60, lock_s=3, statement_s=3600, call_s=4000)
-EMPTY_STATE = "TRUNCATE positions, pages, id_blocks, outbox, snapshots, anomalies"
+EMPTY_STATE = "TRUNCATE positions, topics, pages, id_blocks, outbox, snapshots, anomalies"
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7241500301)"  # any number that nothing else here uses
 
 

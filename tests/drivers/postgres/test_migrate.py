@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -143,11 +144,12 @@ async def test_rebuilding_leaves_settings_and_fences_whoever_works(
     assert await postgres_store.commit(batch(claimed, rows=[snapshot(), anomaly()], **contents))
     await migrate(tables, rebuild=True)
     assert await postgres_store.commit(batch(moved(claimed))) is False
-    for table in ("positions", "pages", "id_blocks", "outbox", "snapshots", "anomalies"):
+    for table in ("positions", "topics", "pages", "id_blocks", "outbox", "snapshots", "anomalies"):
         assert await observer.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert len(await settings.read()) == 1
     await settings.close()
-    assert (await postgres_store.claim(TP, LOG)).next_offset == LOG.start
+    other = replace(LOG, partitions=LOG.partitions + 1, topic_id="made anew")
+    assert (await postgres_store.claim(TP, other)).next_offset == LOG.start
 
 
 @pytest.mark.parametrize(
