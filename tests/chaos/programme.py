@@ -31,6 +31,7 @@ from tests.chaos.faults import (
 )
 from tests.chaos.outcome import Outcome
 from tests.stack import Stack
+from tests.stack.supervise import Interrupted
 
 MINUTES = 30.0
 """How long the programme takes at scale 1."""
@@ -120,6 +121,8 @@ def rows(
         tell("begins")
         try:
             outcome, broken = fault.run(arena), ""
+        except Interrupted:
+            raise
         except Exception as error:  # noqa: BLE001 -- whatever goes wrong is a row, and the programme goes on
             outcome, broken = None, "".join(traceback.format_exception(error))
         yield Row(fault.name, time.monotonic() - began, outcome, broken)

@@ -28,6 +28,8 @@ _DIED: Final = "the process died"
 _WHOLE = 6
 """Killers in the long run; each costs some seven deaths of a worker and as many sessions."""
 _WORKERS = 2
+_CHUNK, _SMALL_CHUNK = 50, 8
+"""Records a step; with fewer a killer is found after fewer deaths."""
 _LOAD_S: Final = 60.0
 _PATIENCE_S: Final = 60.0
 _EACH_S: Final = 90.0
@@ -41,7 +43,7 @@ def run(arena: Arena) -> Outcome:
     with arena.deployment() as deployment, ExitStack() as held:
 
         def one() -> Worker:
-            return held.enter_context(deployment.worker(chunk_records=50))
+            return held.enter_context(deployment.worker(chunk_records=_CHUNK if killers > 1 else _SMALL_CHUNK))
 
         deployment.program = _PROGRAM
         workers = [one() for _ in range(_WORKERS)]
