@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from streams.cli.settings_shared import Json, OfTenant, Since, Tenant
+from streams.cli.settings_shared import Json, JsonLine, OfTenant, Since, Tenant
 
 if TYPE_CHECKING:
     from engines.core.model import SettingRow
@@ -64,6 +64,7 @@ def set_(
     monthly_cents: Annotated[int | None, typer.Option(min=0, help="The same in cents.")] = None,
     warn: Annotated[int, typer.Option(min=1, max=100, metavar="PCT", help="Warn at this share of a limit.")] = 80,
     effective_from: Since = None,
+    as_json: JsonLine = False,
 ) -> None:
     """Set a budget, whole: a limit that is not given is none.
 
@@ -86,11 +87,14 @@ def set_(
         ),
         tenant,
         _LIST,
+        as_json=as_json,
     )
 
 
 @budgets.command("remove", epilog=_REMOVE_EXAMPLES)
-def remove(*, tenant: Tenant, type_: Type, entity: Entity = None, effective_from: Since = None) -> None:
+def remove(
+    *, tenant: Tenant, type_: Type, entity: Entity = None, effective_from: Since = None, as_json: JsonLine = False
+) -> None:
     """Take a budget away, from some time on; what it warned of in open windows is withdrawn."""
     from streams.cli import settings_shared as shared
 
@@ -101,7 +105,7 @@ def remove(*, tenant: Tenant, type_: Type, entity: Entity = None, effective_from
         budget = _standing(rows, (tenant, type_.value, tenant if entity is None else entity), effective_us)
         return await service.remove_budget(budget, effective_us=effective_us)
 
-    shared.run(write, tenant, _LIST)
+    shared.run(write, tenant, _LIST, as_json=as_json)
 
 
 @budgets.command("list", epilog=_LIST_EXAMPLES)

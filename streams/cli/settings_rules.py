@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.settings_shared import Json
+from streams.cli.settings_shared import Json, JsonLine
 
 if TYPE_CHECKING:
     from engines.cost.setting_view import RuleInForce
@@ -46,6 +46,8 @@ def set_(
             "knows it in time].",
         ),
     ] = None,
+    *,
+    as_json: JsonLine = False,
 ) -> None:
     """Set one rule, for every tenant or for one, from some time on.
 
@@ -63,6 +65,7 @@ def set_(
         lambda service, _: service.set_rule(name, int(value) if number else value, tenant, effective_us=effective_us),
         tenant,
         _LIST,
+        as_json=as_json,
     )
 
 

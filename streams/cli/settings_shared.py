@@ -19,6 +19,7 @@ T = TypeVar("T")
 Tenant = Annotated[str, typer.Option("--tenant", metavar="T", help="Whose.")]
 OfTenant = Annotated[str | None, typer.Option("--tenant", metavar="T", help="Show this tenant's only.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")]
+JsonLine = Annotated[bool, typer.Option("--json", help="The row that was written as one JSON object.")]
 Since = Annotated[
     str | None,
     typer.Option("--effective-from", metavar="TIME", help="From when on, e.g. 2026-12-01T00:00:00Z [default: now]."),
@@ -66,7 +67,11 @@ def effective(since: str | None, *, soon: bool = False) -> int:
 
 
 def run(
-    write: Callable[[CostWriteService, Sequence[SettingRow]], Awaitable[SettingLine]], tenant_id: str, look: str
+    write: Callable[[CostWriteService, Sequence[SettingRow]], Awaitable[SettingLine]],
+    tenant_id: str,
+    look: str,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Do *write*, given the rows of *tenant_id* as they are, and tell what is in force now.
 
@@ -74,12 +79,16 @@ def run(
         write: appends one line and returns it.
         tenant_id: whose settings are written; ``*`` for those of all.
         look: the command that shows what is in force.
+        as_json: tell it to a program.
     """
     from drivers import settings
     from streams.cli import once
 
     line, rows = once.run(_written(settings.load(), write, tenant_id, look))
-    _tell(line, rows)
+    if as_json:
+        print(json.dumps(line.model_dump(), ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+    else:
+        _tell(line, rows)
 
 
 async def _written(

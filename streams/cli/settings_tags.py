@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from streams.cli.settings_shared import Json, OfTenant, SinceSoon, Tenant
+from streams.cli.settings_shared import Json, JsonLine, OfTenant, SinceSoon, Tenant
 
 if TYPE_CHECKING:
     from engines.core.model import SettingRow
@@ -44,6 +44,8 @@ def set_(
         str | None, typer.Option(help="What people call it [default: as before, or the tag].")
     ] = None,
     effective_from: SinceSoon = None,
+    *,
+    as_json: JsonLine = False,
 ) -> None:
     """Register a tag, rename it, or make it active again.
 
@@ -59,11 +61,11 @@ def set_(
             return await service.create_feature_tag(tenant, tag, display_name, effective_us=effective_us)
         return await service.update_feature_tag(before, display_name, is_active=True, effective_us=effective_us)
 
-    shared.run(write, tenant, _LIST)
+    shared.run(write, tenant, _LIST, as_json=as_json)
 
 
 @tags.command(epilog=_DEACTIVATE_EXAMPLES)
-def deactivate(tag: Tag, tenant: Tenant, effective_from: SinceSoon = None) -> None:
+def deactivate(tag: Tag, tenant: Tenant, effective_from: SinceSoon = None, *, as_json: JsonLine = False) -> None:
     """Let records with a registered tag count as `unclassified`, from some time on; `outlay tags set` undoes it."""
     from engines.core.errors import SettingsError
     from streams.cli import settings_shared as shared
@@ -79,7 +81,7 @@ def deactivate(tag: Tag, tenant: Tenant, effective_from: SinceSoon = None) -> No
             )
         return await service.update_feature_tag(before, is_active=False, effective_us=effective_us)
 
-    shared.run(write, tenant, _LIST)
+    shared.run(write, tenant, _LIST, as_json=as_json)
 
 
 @tags.command("list", epilog=_LIST_EXAMPLES)

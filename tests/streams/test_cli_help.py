@@ -67,11 +67,6 @@ def test_what_lists_or_sums_up_can_be_had_as_json() -> None:
         "positions accept",
         "positions repartition",
         "positions spread",
-        "rules set",
-        "budgets set",
-        "budgets remove",
-        "tags set",
-        "tags deactivate",
     }
 
 

@@ -168,3 +168,10 @@ def test_a_rate_holds_it_back(bootstrap: str, topic: str, tmp_path: Path, capfd:
     assert seconds is not None
     assert float(seconds[1]) >= 0.5
     assert sum(map(len, records(bootstrap, topic))) == 60
+
+
+def test_the_summary_can_be_had_as_json(topic: str, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = run(capfd, "publish", "examples/budgets.jsonl", "--topic", topic, "--json")
+    told = ran.summary
+    assert told.pop("seconds") >= 0
+    assert (ran.code, told) == (0, {"topic": topic, "sent": 2, "failed": 0, "interrupted": False})

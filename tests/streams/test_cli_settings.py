@@ -181,3 +181,22 @@ def test_every_command_shows_examples(capfd: pytest.CaptureFixture[str], family:
     for command in commands.split():
         shown = run(capfd, family, command, "--help").out
         assert f"\n    outlay {family} {command}" in shown
+
+
+def test_what_was_written_can_be_had_as_json(outlay: Outlay) -> None:
+    since = ("--effective-from", "2999-01-01T00:00:00Z")
+    told = [
+        outlay("budgets", "set", "--tenant", "acme", "--type", "tenant", "--daily-usd", "5", *since, "--json").summary,
+        outlay("rules", "set", "spike_pct", "150", *since, "--json").summary,
+        outlay("tags", "set", "triage", "--tenant", "acme", *since, "--json").summary,
+        outlay("tags", "deactivate", "triage", "--tenant", "acme", *since, "--json").summary,
+    ]
+    assert {one["effective_from"] for one in told} == {"2999-01-01T00:00:00Z"}
+    assert (told[0]["daily_limit_cents"], told[1]["value"], told[2]["is_active"], told[3]["is_active"]) == (
+        500,
+        150,
+        True,
+        False,
+    )
+    outlay("budgets", "set", "--tenant", "acme", "--type", "tenant", "--daily-usd", "5")
+    assert outlay("budgets", "remove", "--tenant", "acme", "--type", "tenant", "--json").summary["is_active"] is False

@@ -168,6 +168,7 @@ def _refused_until_prepared(outlay: Outlay) -> None:
     assert (refused.returncode, "run `outlay topics apply`" in refused.stderr) == (2, True)
     assert "costs: created" in outlay.run("topics", "apply").stdout
     assert "costs: is as it should be" in outlay.run("topics", "apply").stdout
+    assert {"topic": "costs", "created": False} in json.loads(outlay.run("topics", "apply", "--json").stdout)
     assert outlay.run("status").stdout.startswith("No partition has been claimed yet")
 
 

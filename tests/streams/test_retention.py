@@ -1,6 +1,7 @@
 """A worker sweeps once an hour, and says what it dropped; by hand it is a command."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from datetime import date
@@ -92,6 +93,9 @@ def test_the_command_shows_and_then_drops(
     shown = run(capfd, "retention", "--dry-run")
     assert (shown.code, shown.out.splitlines()[0]) == (0, "would be dropped:")
     assert "pages_20200102  2020-01-02  2020-01-09" in shown.out
+    rows = json.loads(run(capfd, "retention", "--dry-run", "--json").out)
+    week = {"database": 0, "partition": "pages_20200102", "from": "2020-01-02", "to": "2020-01-09", "dropped": False}
+    assert [row for row in rows if {**row, "bytes": 0} == week | {"bytes": 0}]
     dropped = run(capfd, "retention")
     assert dropped.out.splitlines()[1:] == shown.out.splitlines()[1:]
     assert run(capfd, "retention", "--dry-run").out == "would be dropped: nothing\n"
