@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -73,6 +73,7 @@ class Feed:
         self._settings = settings
         self._member: Member | None = None
         self._reports: dict[TopicPartition, int] = {}
+        self._told = ""
         self._room = asyncio.Event()
         self.stopping = asyncio.Event()
         self.flows = Flows(handler, self._sought, self._roomy)
@@ -94,8 +95,11 @@ class Feed:
         """Return chunks of the partitions that want any, nothing after a while."""
         wanted = [flow.tp for flow in self.flows if flow.ready and flow.queued < self._settings.ahead]
         self._room.clear()
+        if not wanted or self._member is None:
+            await self._pause(self._room, self._settings.poll_s)
+            return []
         try:
-            fetched = await self._asked(wanted)
+            fetched = await self._member.ask(self._member.reader.read(wanted, self._settings.poll_s))
         except PositionsLost as lost:
             for tp in lost.tps:
                 _log.error("%s/%d: the position is not in the log any more; claiming again", tp.topic, tp.partition)
@@ -112,15 +116,6 @@ class Feed:
             return []
         admitted = ((self.flows.admit(*one), one) for one in fetched)
         return [Delivery(flow, one) for flow, one in admitted if flow is not None]
-
-    async def _asked(self, wanted: Sequence[TopicPartition]) -> list[Fetched]:
-        member = self._member
-        if wanted and member is not None:
-            return await member.ask(member.reader.read(wanted, self._settings.poll_s))
-        if member is not None:
-            await member.ask(member.reader.look())
-        await self._pause(self._room, self._settings.poll_s)
-        return []
 
     async def deliver(self, delivery: Delivery) -> None:
         """Hand a chunk to the handler."""
@@ -168,6 +163,7 @@ class Feed:
         while True:
             await asyncio.sleep(self._settings.report_every_s)
             await self._commit()
+            await self._look()
 
     async def _commit(self) -> None:
         """Commit what was reported, best effort: nobody resumes from it."""
@@ -177,6 +173,17 @@ class Feed:
                 await self._member.ask(self._member.reader.commit(reports))
             except Transient as error:
                 _log.debug("%s", error)
+
+    async def _look(self) -> None:
+        """Say what keeps the member out of its group, when it is new; Faust does not fetch before it is in."""
+        if self._member is None or any(True for _ in self.flows):
+            return
+        try:
+            await self._member.ask(self._member.reader.look())
+        except Transient as error:
+            if str(error) != self._told:
+                _log.warning("waiting for Kafka: %s", error)
+            self._told = str(error)
 
     def _sought(self, tp: TopicPartition, offset: int, seek_number: int) -> None:
         self._reports.pop(tp, None)

@@ -14,6 +14,7 @@ from tests.end_to_end.deployment import LEAVE_S, Deployment
 from tests.stack import shared
 
 _HERE = Path(__file__).parents[2]
+_PATIENCE_S = 180.0
 
 
 def shown(program: str, section: str) -> str:
@@ -33,7 +34,7 @@ def restored_url(database_url: str) -> str:
 def test_a_backup_taken_at_work_is_restored_and_the_log_brings_the_rest(
     deployment: Deployment, restored_url: str, tmp_path: Path
 ) -> None:
-    stream = records.small(7, 600)
+    stream = records.small(7, 400)
     cluster = shared.load().cluster
     assert cluster is not None
     plain = {
@@ -60,7 +61,7 @@ def test_a_backup_taken_at_work_is_restored_and_the_log_brings_the_rest(
             run("pg_dump")
         with broker.load(deployment.bootstrap, stream[len(stream) // 2 :]):
             pass
-        before = exact.exact(deployment)
+        before = in_time(deployment)
         assert worker.stop() < LEAVE_S
     run("createdb")
     try:
@@ -72,11 +73,17 @@ def test_a_backup_taken_at_work_is_restored_and_the_log_brings_the_rest(
         database.run(plain["old"], f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def in_time(deployment: Deployment) -> exact.Left:
+    """Return what an exact deployment left behind, once all is told."""
+    exact.settled(deployment, _PATIENCE_S)
+    return exact.exact(deployment)
+
+
 def goes_on(deployment: Deployment, before: exact.Left) -> None:
     """Hold that workers bring everything to where it was *before*."""
     deployment.outlay("migrate", "doctor")
     with deployment.worker() as worker:
-        after = exact.exact(deployment)
+        after = in_time(deployment)
         assert worker.stop() < LEAVE_S
     exact.same(after.snapshots, before.snapshots)
     exact.same(
@@ -85,11 +92,11 @@ def goes_on(deployment: Deployment, before: exact.Left) -> None:
 
 
 def test_a_replay_from_the_start_of_the_log_tells_the_same(deployment: Deployment) -> None:
-    stream = records.small(8, 600)
+    stream = records.small(8, 400)
     with deployment.worker() as worker:
         with broker.load(deployment.bootstrap, stream):
             pass
-        before = exact.exact(deployment)
+        before = in_time(deployment)
         assert worker.stop() < LEAVE_S
     deployment.outlay("migrate --rebuild --yes")
     assert deployment.events == 0
