@@ -22,6 +22,7 @@ from engines.core.ports import Pages
 from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.lines import SNAPSHOTS_TOPIC
 from streams.shell import Shell
+from tests.simulation.broker import SimLog
 from tests.simulation.rules import Identity, SimDomain
 from tests.simulation.run import Parts
 
@@ -156,6 +157,14 @@ class SnapshotUntold(SimDomain):
         return effects
 
 
+class EndWithinTransaction(SimLog):
+    """Takes the last stable offset for the end of the log."""
+
+    def ends_at(self, tp: TopicPartition, position: int) -> bool:
+        """Whether nothing more can be read now."""
+        return position == self.stable_end(tp)
+
+
 PLANTED = {
     "commits are not fenced": Parts(tables=Unfenced),
     "state and position apart": Parts(tables=PositionApart),
@@ -167,6 +176,7 @@ PLANTED = {
     "start of the log accepted": Parts(tables=StartAnywhere),
     "another topic accepted": Parts(tables=TopicUnpinned),
     "pages lost": Parts(tables=PagesLost),
+    "end of the log within a transaction": Parts(log=EndWithinTransaction),
     "any chunk taken": Parts(shell=Credulous),
     "one entity too many": Parts(rules=RoomForOneMore),
     "a snapshot untold": Parts(rules=SnapshotUntold),

@@ -48,6 +48,7 @@ class SimLog(MemoryLog):
     def __init__(self, topic: str, topics: Mapping[str, int], now_ms: Callable[[], int]) -> None:
         super().__init__(topics, now_ms, "simulated")
         self.topic = topic
+        self.topics = list(topics)
         self.history = History()
         self.held: dict[TopicPartition, int] = {}
         """Where an open transaction begins: nothing from there on can be read yet."""
@@ -71,19 +72,22 @@ class SimLog(MemoryLog):
         """Return the last stable offset."""
         return self.held.get(tp, self.log(tp).end)
 
+    def ends_at(self, tp: TopicPartition, position: int) -> bool:
+        """Whether nothing was appended behind *position*: what an open transaction holds back was."""
+        return position == self.log(tp).end
+
     def bounds(self, tp: TopicPartition) -> LogBounds:
         """Return what the broker says of *tp*."""
         return replace(super().bounds(tp), end=self.stable_end(tp), topic_id=f"{tp.topic} {self.history.generation}")
 
 
 class Broker:
-    """All topics; *topic* is the one that is read."""
+    """All topics of *log*."""
 
-    def __init__(self, topic: str, topics: Mapping[str, int], weather: Weather, wall: Wall) -> None:
-        self.log = SimLog(topic, topics, wall.now_ms)
-        self.history = self.log.history
-        self.topics = list(topics)
-        self.partitions = [TopicPartition(topic, number) for number in range(topics[topic])]
+    def __init__(self, log: SimLog, weather: Weather) -> None:
+        self.log = log
+        self.history = log.history
+        self.partitions = [TopicPartition(log.topic, number) for number in range(log.partitions(log.topic))]
         self.service = Service("broker")
         self._publisher = MemoryPublisher(self.log)
         self._weather = weather
@@ -120,7 +124,7 @@ class Broker:
         records, end = [record for record in records if record.offset < stable], min(end, stable)
         if not records and rng.random() < 0.5:
             end = rng.randint(start, end)
-        at_end = now_ms() if end == log.end and rng.random() < 0.8 else None
+        at_end = now_ms() if self.log.ends_at(tp, end) and rng.random() < 0.8 else None
         return Chunk(tp.topic, tp.partition, start, end, records, at_end)
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 ATTENTION_S = 5.0
 """How often an operator looks whether a partition has stopped."""
-_NODE_STEPS_MS = (-3_600_000, -10_000, 10_000)
+_NODE_STEPS_MS = (-3_600_000, -10_000, 20_000)
 _BROKER_STEPS_MS = (-5_000, 60_000, 3_600_000)
-_BEHIND_MAX_MS = 10_000
+_BEHIND_MAX_MS = 5_000
 """How far the broker's clock may be set back in all: days close on idle partitions by what it once said."""
 
 

@@ -101,7 +101,7 @@ def _buried(world: World, feed: Feed) -> Iterator[int]:
 
 def _found(world: World) -> Iterator[tuple[_Message, OutboxRow]]:
     """Yield every message that was ever published, and what it is."""
-    for topic in world.broker.topics:
+    for topic in world.broker.log.topics:
         for number in range(world.broker.log.partitions(topic)):
             tp = TopicPartition(topic, number)
             own = topic == world.broker.log.topic

@@ -22,6 +22,7 @@ from streams import fates
 from streams.deps import Deps
 from streams.settings_watch import SettingsWatch
 from streams.shell import Shell
+from tests.simulation.broker import SimLog
 from tests.simulation.check import problems
 from tests.simulation.database import IDENTITY_BYTES
 from tests.simulation.faults import Kind, Plan
@@ -59,6 +60,7 @@ class Parts:
     tables: Callable[[], MemoryStore] = MemoryStore
     shell: Callable[[Deps], Shell] = Shell
     rules: type[SimDomain] = SimDomain
+    log: type[SimLog] = SimLog
 
 
 REAL = Parts()
@@ -126,7 +128,7 @@ def simulate(
     topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, SNAPSHOTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
     domain = parts.rules(feed.poison, feed.killers, FoldLimits(plan.entities_max, plan.publish_snapshots))
     build = partial(Worker, domain, parts.shell)
-    world = World(plan, loop, topics, START_MS[feed.live], build, parts.tables, tell or (lambda _line: None))
+    world = World(plan, loop, topics, START_MS[feed.live], build, parts.tables, tell or (lambda _line: None), parts.log)
     domain.struck = world.mishaps.failed
     for database in world.databases:
         database.refused = _stamps(feed)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from drivers.memory.store import MemoryStore
 from engines.core.model import Position, TopicPartition
-from tests.simulation.broker import Broker, Wall
+from tests.simulation.broker import Broker, SimLog, Wall
 from tests.simulation.database import Database
 from tests.simulation.faults import Kind, Plan
 from tests.simulation.group import Group, SimSource
@@ -45,7 +45,7 @@ class World:
 
     Args:
         build: makes the worker of a node from this world and its source.
-        tables: makes one empty database.
+        tables: makes one empty database. log: makes the empty topics.
     """
 
     def __init__(
@@ -57,13 +57,14 @@ class World:
         build: Callable[[World, SimSource], Worker],
         tables: Callable[[], MemoryStore] = MemoryStore,
         tell: Callable[[str], None] = lambda _line: None,
+        log: Callable[[str, Mapping[str, int], Callable[[], int]], SimLog] = SimLog,
     ) -> None:
         self.plan = plan
         self.loop = loop
         self.tell = tell
         self.wall = Wall(start_ms)
         self.weather = Weather(plan, loop, tell)
-        self.broker = Broker("costs", topics, self.weather, self.wall)
+        self.broker = Broker(log("costs", topics, self.wall.now_ms), self.weather)
         self.databases = [Database(f"database {n}", tables(), self.weather) for n in range(plan.databases)]
         self.group = Group(self.broker, self.weather)
         self.operator = Operator(self)
