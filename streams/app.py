@@ -6,10 +6,10 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from drivers import topics
 from drivers.kafka import admin
@@ -43,6 +43,7 @@ from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
 from streams.health import Health
+from streams.log_watch import LogWatch
 from streams.readings import NAMES, Readings
 from streams.retrying import persist
 from streams.settings_home import SettingsHome
@@ -50,6 +51,7 @@ from streams.settings_watch import SettingsWatch
 from streams.shell import Shell
 from streams.tuning import log_to_stderr, tune
 
+_Reader = TypeVar("_Reader", PositionTable, OverviewReader, SnapshotReader)
 log = logging.getLogger(__name__)
 
 _CLOSE_S: Final = 1.0
@@ -74,15 +76,9 @@ async def log_bounds(settings: Settings, *, timeout_s: float = 10.0) -> AsyncIte
         await reader.close()
 
 
-@asynccontextmanager
-async def position_tables(settings: Settings) -> AsyncIterator[list[PositionTable]]:
+def position_tables(settings: Settings) -> AbstractAsyncContextManager[list[PositionTable]]:
     """Lend the position tables of all databases, in the order that decides where a partition lives."""
-    tables = [PositionTable(url, postgres_limits(settings)) for url in settings.databases]
-    try:
-        yield tables
-    finally:
-        for table in tables:
-            await table.close()
+    return _lent([PositionTable(url, postgres_limits(settings)) for url in settings.databases])
 
 
 def stored_log(settings: Settings, topic: str) -> StoredLog:
@@ -106,22 +102,19 @@ def resender(settings: Settings) -> Resender:
     return Resender(settings.kafka)
 
 
-@asynccontextmanager
-async def overview_readers(settings: Settings) -> AsyncIterator[list[OverviewReader]]:
+def overview_readers(settings: Settings) -> AbstractAsyncContextManager[list[OverviewReader]]:
     """Lend readers of how things stand, one for each database."""
-    readers = [OverviewReader(url, postgres_limits(settings)) for url in settings.databases]
-    try:
-        yield readers
-    finally:
-        for reader in readers:
-            await reader.close()
+    return _lent([OverviewReader(url, postgres_limits(settings)) for url in settings.databases])
 
 
-@asynccontextmanager
-async def snapshot_readers(settings: Settings) -> AsyncIterator[list[SnapshotReader]]:
+def snapshot_readers(settings: Settings) -> AbstractAsyncContextManager[list[SnapshotReader]]:
     """Lend readers of snapshots, one for each database."""
     start = PROFILES[ProfileName(settings.rules)]
-    readers = [SnapshotReader(url, postgres_limits(settings), start) for url in settings.databases]
+    return _lent([SnapshotReader(url, postgres_limits(settings), start) for url in settings.databases])
+
+
+@asynccontextmanager
+async def _lent(readers: list[_Reader]) -> AsyncIterator[list[_Reader]]:
     try:
         yield readers
     finally:
@@ -237,16 +230,20 @@ class Worker:
         source = asyncio.ensure_future(self._source.run(self._shell))
         watching = asyncio.ensure_future(self._watch.follow())
         told = asyncio.ensure_future(stop.wait())
+        logs = LogWatch(self._shell, self._source, self._limits.look_every_s, asyncio.sleep)
+        looking = asyncio.ensure_future(logs.follow())
         try:
-            first: set[asyncio.Future[Any]] = {source, watching, told, self._halted}
+            first: set[asyncio.Future[Any]] = {source, watching, looking, told, self._halted}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             await self._source.stop()
             await source
-            if watching.done():
-                watching.result()
+            for task in (watching, looking):
+                if task.done():
+                    task.result()
         finally:
             told.cancel()
             await stopping.ended(watching)
+            await stopping.ended(looking)
         if self._halted.done():
             raise Halt(self._halted.result())
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from engines.core.model import Batch, Context, PageKey, Position, SettingRow
+from engines.core.model import Batch, Context, LogBounds, PageKey, Position, SettingRow
 from engines.core.ports import Domain, Store
 from streams.committer import Committer
 from streams.deps import Deps
@@ -29,19 +29,21 @@ class Claim:
     Whatever ends it drops everything that is not committed: nothing half-folded survives.
     """
 
-    def __init__(self, deps: Deps, position: Position, partitions: int, committed: Callable[[Batch], None]) -> None:
+    def __init__(self, deps: Deps, position: Position, log: LogBounds, committed: Callable[[Batch], None]) -> None:
         self.tp = position.tp
+        self.log = log
+        """The log as it was when it was claimed."""
         self.deps = deps
         self.domain: Domain = deps.domains[position.topic]
         self.store: Store = deps.store_for(position.tp)
         self.state = PartitionState(self.domain, replace(position, released=False), deps.limits)
-        self.homes = Homes(partitions, deps.partition_of)
+        self.homes = Homes(log.partitions, deps.partition_of)
         self.scanner = Scanner(self.tp, self.domain, self.homes, self.state.identities, deps.limits.dedup_days)
         self.settings: list[SettingRow] = []
         """Every settings row of the partition's database, as far as it is known."""
         self._in_force = self.domain.settings(self.settings)
         self.outbox = Outbox(deps.publisher, deps.limits, deps.sleep, position.published, self._published)
-        self.committer = Committer(self.tp, self.state, self.outbox, deps, partitions, committed)
+        self.committer = Committer(self.tp, self.state, self.outbox, deps, log.partitions, committed)
         self.resumed = asyncio.Event()
         """Set when what an earlier owner left over is done: closes, windows to judge again; no chunk before."""
         self._leaving = False

@@ -17,7 +17,7 @@ from engines.core.model import Attempt, Batch, Chunk, Position, Record, TopicPar
 from streams import closes, fates, process, rejudging
 from streams.claim import Claim
 from streams.deps import Deps
-from streams.endings import ClaimOver, Fenced, Rewound
+from streams.endings import ClaimOver, Fenced, LogChanged, Rewound
 from streams.ladder import Ladder, resumed, taken_over
 from streams.retrying import persist
 
@@ -139,6 +139,8 @@ class Owner:
             await self._deps.sleep(self._deps.limits.reclaim_after_s)
         except Rewound:
             log.warning("%s/%s: the database is not where we left it; starting again from its position", *self.tp)
+        except LogChanged as change:
+            log.error("%s/%s: %s", *self.tp, change)  # noqa: TRY400 no traceback: it is no bug
         except SettingsMoved:
             log.info("%s/%s: settings have changed while a day closed; closing it again by the new ones", *self.tp)
         except (Halt, SettingsError):
@@ -154,7 +156,7 @@ class Owner:
         """Run *claim* to its end; what failed after it was lost, by what its successor had written, is no failure."""
         try:
             await claim.run()
-        except (Fenced, Rewound, SettingsMoved):
+        except (Fenced, Rewound, LogChanged, SettingsMoved):
             raise
         except Exception:
             name = f"{self.tp.topic}/{self.tp.partition} reading position"
@@ -197,7 +199,8 @@ class Owner:
         if self._ladder is None:
             self._ladder = self._first_ladder(position)
         self.committed = position
-        claim = Claim(self._deps, position, bounds.partitions, self._on_commit)
+        self._judge_dead(position)
+        claim = Claim(self._deps, position, bounds, self._on_commit)
         await claim.load()
         if position.attempt is not None:
             claim.state.mark(self._suspect(claim))
@@ -276,8 +279,7 @@ class Owner:
             raise error
         log.error("%s/%s: step %d … %d: %s: %s", *self.tp, step.first, step.end, kind, error)
         if ladder.at_single_record:
-            trace = "".join(traceback.format_exception(error))[-_REASON_CHARS:]
-            self._poison[step.first] = f"{kind}: {error}\n{trace}"
+            self._poison[step.first] = f"{kind}: {error}\n{''.join(traceback.format_exception(error))[-_REASON_CHARS:]}"
         else:
             self._ladder = ladder.failed(step.end)
 
@@ -285,6 +287,10 @@ class Owner:
         position = self.committed = batch.position
         self._deps.source.report(self.tp, position.next_offset)
         self._poison = {offset: why for offset, why in self._poison.items() if offset >= position.next_offset}
+        self._judge_dead(position)
+
+    def _judge_dead(self, position: Position) -> None:
+        """Halt when so much was refused that going on would bury what is wrong; also whoever takes up after that."""
         counts, limits = position.counts, self._deps.limits
         dead, events = counts.get(fates.DEAD, 0), counts.get(fates.EVENTS, 0)
         if dead > limits.dead_letters_max and dead > limits.dead_letter_ratio * events:

@@ -57,6 +57,18 @@ async def test_more_dead_letters_than_the_limit_halt_the_worker() -> None:
     await owner.release()
 
 
+async def test_whoever_takes_up_after_too_many_dead_letters_halts_too_though_nothing_new_has_come() -> None:
+    rig = Rig([oracle.LogRecord(b"?")] * 4, limits=replace(LIMITS, dead_letters_max=3))
+    first = await rig.owner()
+    await rig.drive(first)
+    await first.release()
+    rig.halts.clear()
+    second = await rig.owner()
+    [reason] = rig.halts
+    assert "raise OUTLAY_DEAD_LETTERS_MAX" in reason
+    await second.release()
+
+
 async def test_many_dead_letters_among_more_good_records_halt_nothing() -> None:
     stream = stream_of(4)[:20]
     rig = Rig([*stream, *[oracle.LogRecord(b"?")] * 20], limits=replace(LIMITS, dead_letters_max=3))
