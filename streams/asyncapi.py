@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from drivers import topics
 from drivers.topics import Topic
-from streams.contracts import MESSAGES, Message
+from streams.contracts import Message, message
 
 VERSION: Final = "3.0.0"
 _BINDING: Final = "0.5.0"
@@ -23,7 +23,7 @@ Keys are placed by murmur2 as Java clients do (librdkafka: partitioner=murmur2_r
 def document() -> dict[str, Any]:
     """Return the document."""
     channels = {_camel(topic.name): topic for topic in topics.load().topics}
-    messages = {topic.value_schema: _by_name(topic.value_schema) for topic in channels.values()}
+    messages = {topic.value_schema: message(topic.value_schema) for topic in channels.values()}
     return {
         "asyncapi": VERSION,
         "info": {"title": "Outlay", "version": version("outlay"), "description": _DESCRIPTION},
@@ -65,6 +65,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
                     "cleanup.policy": [topic.cleanup],
                     "retention.ms": topic.retention_ms,
                     "max.message.bytes": topic.max_message_bytes,
+                    "message.timestamp.type": topic.timestamp,
                 },
                 "bindingVersion": _BINDING,
             }
@@ -72,30 +73,30 @@ def _channel(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _operation(channel: str, topic: Topic, message: Message) -> dict[str, Any]:
+def _operation(channel: str, topic: Topic, told: Message) -> dict[str, Any]:
     name = _camel(topic.value_schema)
     return {
-        "action": "receive" if message.comes_in else "send",
-        "summary": f"{'Reads' if message.comes_in else 'Publishes'} {message.title.lower()}s.",
+        "action": "receive" if told.comes_in else "send",
+        "summary": f"{'Reads' if told.comes_in else 'Publishes'} {told.title.lower()}s.",
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"}],
     }
 
 
-def _message(message: Message) -> dict[str, Any]:
-    headers = {name: {**schema, "description": said} for name, (said, schema) in message.headers.items()}
+def _message(told: Message) -> dict[str, Any]:
+    headers = {name: {**schema, "description": said} for name, (said, schema) in told.headers.items()}
     schema: dict[str, Any] = {"type": "object", "properties": headers}
-    if not message.comes_in:
+    if not told.comes_in:
         schema["required"] = list(headers)
-    key = {**message.key_schema, "description": message.key}
+    key = {**told.key_schema, "description": told.key}
     return {
-        "name": message.name,
-        "title": message.title,
-        "summary": message.schema()["description"].partition("\n\n")[0],
-        "description": _SENDERS if message.comes_in else "Everything published carries CloudEvents binary headers.",
+        "name": told.name,
+        "title": told.title,
+        "summary": told.schema()["description"].partition("\n\n")[0],
+        "description": _SENDERS if told.comes_in else "Everything published carries CloudEvents binary headers.",
         "contentType": "application/json",
         "headers": schema,
-        "payload": {"$ref": f"#/components/schemas/{_camel(message.name)}"},
+        "payload": {"$ref": f"#/components/schemas/{_camel(told.name)}"},
         "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
     }
 
@@ -103,10 +104,10 @@ def _message(message: Message) -> dict[str, Any]:
 def _schemas(messages: Iterable[Message]) -> dict[str, Any]:
     """Return every schema by its name: of each message one, and one of each part that it refers to."""
     found: dict[str, Any] = {}
-    for message in messages:
-        schema = {name: part for name, part in message.schema().items() if name != "$schema"}
+    for told in messages:
+        schema = {name: part for name, part in told.schema().items() if name != "$schema"}
         parts = schema.pop("$defs", {})
-        found[_camel(message.name)] = _moved(schema)
+        found[_camel(told.name)] = _moved(schema)
         found |= {name: _moved(part) for name, part in parts.items()}
     return found
 
@@ -119,10 +120,6 @@ def _moved(part: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
             for name, inner in part.items()
         }
     return [_moved(inner) for inner in part] if isinstance(part, list) else part
-
-
-def _by_name(name: str) -> Message:
-    return next(one for one in MESSAGES if one.name == name)
 
 
 def _camel(name: str) -> str:
