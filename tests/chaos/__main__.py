@@ -39,16 +39,22 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="outlay-chaos-"))
     try:
         with interruptions():
-            found = _run(console, folder, seed, scale, only)
+            found = _run(console, folder, seed, scale, only, given.databases)
     except Interrupted as interruption:
         shutil.rmtree(folder, ignore_errors=True)
         return 128 + interruption.number
     console.print(_table(found, seed, scale))
     if given.json:
-        told = {"seed": seed, "scale": scale, "rows": [asdict(row) | {"holds": row.holds} for row in found]}
+        told = {
+            "seed": seed,
+            "scale": scale,
+            "databases": given.databases,
+            "rows": [asdict(row) | {"holds": row.holds} for row in found],
+        }
         given.json.write_text(json.dumps(told, indent=1))
     if failed := [row.fault for row in found if not row.holds]:
         how = "--short" if given.short else f"--minutes {given.minutes:g}"
+        how += f" --databases {given.databases}" if given.databases > 1 else ""
         console.print(f"FAILED; again: python -m tests.chaos {how} --seed {seed} --only {','.join(failed)}")
         console.print(f"what its processes said: {folder}")
         return 1
@@ -62,11 +68,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of what is drawn; at random when not given")
     parser.add_argument("--only", metavar="NAME,…", help=", ".join(fault.name for fault in FAULTS))
     parser.add_argument("--short", action="store_true", help="as small as in the tests")
+    parser.add_argument("--databases", type=int, default=1, metavar="N", help="spread the partitions over so many")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     return parser.parse_args()
 
 
-def _run(console: Console, folder: Path, seed: int, scale: float, only: Sequence[str]) -> list[Row]:
+def _run(console: Console, folder: Path, seed: int, scale: float, only: Sequence[str], databases: int) -> list[Row]:
     """Run the faults, and show what is done meanwhile: a status line on a terminal, lines elsewhere."""
     began, found = time.monotonic(), []
     console.print(f"seed {seed}, {scale * MINUTES:.3g} minutes")
@@ -79,7 +86,7 @@ def _run(console: Console, folder: Path, seed: int, scale: float, only: Sequence
             else:
                 console.print(line, soft_wrap=True, markup=False)
 
-        for row in rows(folder, seed, scale, only, servers, say):
+        for row in rows(folder, seed, scale, only, servers, say, databases):
             found.append(row)
             said = "holds" if row.holds else "FAILED"
             console.print(f"{_clock(time.monotonic() - began)} {row.fault}: {said} after {row.took_s:.0f} s")

@@ -19,7 +19,7 @@ from tests.end_to_end import broker, database, exact, records
 from tests.end_to_end.broker import Sent
 from tests.end_to_end.deployment import PARTITIONS, Deployment
 from tests.stack import Stack
-from tests.stack.databases import fresh_database
+from tests.stack.databases import fresh_database, new_database
 
 SHORT = 0.05
 """The scale of the short version."""
@@ -43,6 +43,7 @@ class Arena:
         postgres: makes throw-away databases; not to be stopped.
         kafka: has a broker that one deployment at a time uses; not to be stopped for good.
         say: shows what is being done.
+        databases: over how many each deployment is spread.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Arena:
         postgres: Stack,
         kafka: Stack,
         say: Callable[[str], None],
+        databases: int = 1,
     ) -> None:
         self.folder = folder
         self.seed = seed
@@ -65,6 +67,7 @@ class Arena:
         self.say = say
         self._postgres = postgres
         self._kafka = kafka
+        self._databases = databases
         self._numbers = count(1)
 
     def number(self, whole: float, least: int = 1) -> int:
@@ -82,7 +85,6 @@ class Arena:
         stack: Stack | None = None,
         partitions: int = PARTITIONS,
         topics: Sequence[Topic] | None = None,
-        databases: int = 1,
         **settings: object,
     ) -> Iterator[Deployment]:
         """Yield a deployment with empty topics and tables, whose days close by records alone.
@@ -91,7 +93,6 @@ class Arena:
             stack: servers of one's own (`own_servers`); those that are shared when not given.
             partitions: of the topic `costs`.
             topics: instead of those listed.
-            databases: how many; more than one only on shared servers.
             settings: for all its workers, named as in the environment, without the prefix.
         """
         folder = self._folder("deployment")
@@ -99,14 +100,14 @@ class Arena:
         broker.renew_topics(bootstrap, topics or _with_partitions(partitions))
         with ExitStack() as held:
             if stack is None:
-                urls = [held.enter_context(fresh_database(self._postgres)) for _ in range(databases)]
+                urls = [held.enter_context(fresh_database(self._postgres)) for _ in range(self._databases)]
             else:
-                urls = [stack.database_url]
+                urls = [new_database(stack) for _ in range(self._databases)]
             url = ",".join(urls)
             database.prepare(url)
             deployment = Deployment(url, bootstrap, folder, partitions)
             environment = deployment.environment
-            if databases > 1:
+            if self._databases > 1:
                 environment["OUTLAY_DATABASE_URLS"] = environment.pop("OUTLAY_DATABASE_URL")
             environment["OUTLAY_IDLE_MARGIN_S"] = f"{_NEVER_S}"  # the oracle reads the log, not the clock
             environment |= {f"OUTLAY_{name.upper()}": f"{value}" for name, value in settings.items()}

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
@@ -28,12 +28,12 @@ class Waited(NamedTuple):
 
 
 class Delays:
-    """Looks at the positions of one database all the time, in a thread of its own."""
+    """Looks at the positions of all databases all the time, in a thread of its own."""
 
     def __init__(self, url: str) -> None:
         self.began_s = time.time()
         """When the watch began, in seconds since the epoch."""
-        self._url = url.replace("+asyncpg", "")
+        self._urls = [one.replace("+asyncpg", "") for one in url.split(",")]
         self._seen: dict[int, tuple[list[int], list[float]]] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="delays", daemon=True)
@@ -60,16 +60,21 @@ class Delays:
                 yield Waited(entry.partition, sent_s, max(0.0, times[place] - sent_s))
 
     async def _watch(self) -> None:
-        connection = await asyncpg.connect(self._url, timeout=5)
+        connections = [await asyncpg.connect(url, timeout=5) for url in self._urls]
         while not self._end.is_set():
-            for partition, offset in await connection.fetch(_POSITIONS, timeout=5):
-                offsets, times = self._seen.setdefault(partition, ([], []))
-                if not offsets or offset > offsets[-1]:
-                    offsets.append(offset)
-                    times.append(time.time())
+            for connection in connections:
+                self._note(await connection.fetch(_POSITIONS, timeout=5))
             await asyncio.sleep(_EVERY_S)
-        with suppress(*CLIENT_ERRORS):
-            await connection.close()
+        for connection in connections:
+            with suppress(*CLIENT_ERRORS):
+                await connection.close()
+
+    def _note(self, positions: Iterable[asyncpg.Record]) -> None:
+        for partition, offset in positions:
+            offsets, times = self._seen.setdefault(partition, ([], []))
+            if not offsets or offset > offsets[-1]:
+                offsets.append(offset)
+                times.append(time.time())
 
 
 @contextmanager

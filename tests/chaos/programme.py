@@ -98,15 +98,39 @@ def seconds_of(fault: Fault, scale: float) -> float:
 
 
 def arena_of(
-    fault: Fault, folder: Path, seed: int, scale: float, postgres: Stack, kafka: Stack, say: Callable[[str], None]
+    fault: Fault,
+    folder: Path,
+    seed: int,
+    scale: float,
+    *,
+    postgres: Stack,
+    kafka: Stack,
+    say: Callable[[str], None],
+    databases: int = 1,
 ) -> Arena:
-    """Return where *fault* does its work."""
+    """Return where *fault* does its work; see `Arena`."""
     seconds = seconds_of(fault, scale)
-    return Arena(folder, seed, scale, fault=fault.name, seconds=seconds, postgres=postgres, kafka=kafka, say=say)
+    return Arena(
+        folder,
+        seed,
+        scale,
+        fault=fault.name,
+        seconds=seconds,
+        postgres=postgres,
+        kafka=kafka,
+        say=say,
+        databases=databases,
+    )
 
 
 def rows(
-    folder: Path, seed: int, scale: float, only: Collection[str], servers: Stack, say: Callable[[str, str], None]
+    folder: Path,
+    seed: int,
+    scale: float,
+    only: Collection[str],
+    servers: Stack,
+    say: Callable[[str, str], None],
+    databases: int = 1,
 ) -> Iterator[Row]:
     """Run the faults named in *only*, all when it is empty, and yield what comes of each; *say* tells what is done."""
     for fault in FAULTS:
@@ -117,7 +141,16 @@ def rows(
         def tell(what: str, name: str = fault.name) -> None:
             say(name, what)
 
-        arena = arena_of(fault, folder / fault.name, seed, scale, servers, servers, tell)
+        arena = arena_of(
+            fault,
+            folder / fault.name,
+            seed,
+            scale,
+            postgres=servers,
+            kafka=servers,
+            say=tell,
+            databases=databases,
+        )
         tell("begins")
         try:
             outcome, broken = fault.run(arena), ""

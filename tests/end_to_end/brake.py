@@ -45,7 +45,7 @@ ORDER BY query_start DESC LIMIT 1
 
 
 def fit(url: str) -> None:
-    """Put the brake into the database, not pressed."""
+    """Put the brake into each database, not pressed."""
     triggers = [
         _TRIGGER.format(kind=kind, place=place, when=when, moved=moved) + f"EXECUTE FUNCTION slow('{place}')"
         for place, (kind, when, moved) in _WHERE.items()
@@ -71,13 +71,13 @@ def frozen_there(url: str, workers: Sequence[Worker]) -> Worker:
         return found
 
     def caught() -> Worker | None:
-        client_port = database.ask(url, port)
-        for worker in workers:
-            if client_port in _local_ports(worker):
-                worker.freeze()
-                if database.ask(url, port) == client_port:
-                    return worker
-                worker.thaw()
+        for client_port in database.ask_each(url, port):
+            for worker in workers:
+                if client_port in _local_ports(worker):
+                    worker.freeze()
+                    if client_port in database.ask_each(url, port):
+                        return worker
+                    worker.thaw()
         return None
 
     return eventually(caught, "a worker is where the brake holds it", every_s=0.0)

@@ -75,27 +75,32 @@ def ask(url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable
     return asyncio.run(connected())
 
 
+def ask_each(url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> list[T]:
+    """Return what *work* finds in each database that is not away."""
+    return [found for one in url.split(",") if (found := ask(one, work)) is not None]
+
+
 def run(url: str, *statements: str) -> None:
-    """Execute *statements*, each in a transaction of its own."""
+    """Execute *statements*, each in a transaction of its own, in each database."""
 
     async def execute(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
         for statement in statements:
             await connection.execute(statement)
         return True
 
-    assert ask(url, execute), "the database is away"
+    assert len(ask_each(url, execute)) == len(url.split(",")), "a database is away"
 
 
 def progress(url: str) -> dict[int, Progress]:
-    """Return how far each partition is; nothing while the database is away."""
+    """Return how far each partition is, without those whose database is away."""
 
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, Progress]:
         rows = await connection.fetch(_PROGRESS)
         return {row[0]: Progress(row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows}
 
     found: dict[int, Progress] = {}
-    for one in url.split(","):
-        found |= ask(one, look) or {}
+    for of_one in ask_each(url, look):
+        found |= of_one
     return dict(sorted(found.items()))
 
 
@@ -135,7 +140,7 @@ def revisions(url: str) -> list[Line]:
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[Line]:
         return [json.loads(row[0]) for row in await connection.fetch("SELECT line FROM anomalies")]
 
-    return [line for one in url.split(",") for line in ask(one, look) or []]
+    return [line for found in ask_each(url, look) for line in found]
 
 
 def settings(url: str) -> list[oracle.Setting]:

@@ -21,12 +21,18 @@ def fresh_database(stack: Stack, template: str | None = None) -> Iterator[str]:
         stack: whose PostgreSQL to use.
         template: the name of a database that nobody is connected to.
     """
+    url = new_database(stack, template)
+    try:
+        yield url
+    finally:
+        _execute(stack, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+
+def new_database(stack: Stack, template: str | None = None) -> str:
+    """Create a database that stays as long as its server; return its SQLAlchemy URL. See `fresh_database`."""
     name = f"t_{secrets.token_hex(6)}"
     _execute(stack, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-    try:
-        yield stack.database_url.rpartition("/")[0] + f"/{name}"
-    finally:
-        _execute(stack, f"DROP DATABASE {name} WITH (FORCE)")
+    return stack.database_url.rpartition("/")[0] + f"/{name}"
 
 
 def _execute(stack: Stack, statement: str) -> None:

@@ -119,7 +119,7 @@ def _last_lines(deployment: Deployment) -> dict[str, dict[object, bytes]]:
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
         return [row[0] for row in await connection.fetch("SELECT line::text FROM anomalies")]
 
-    stored = [line.encode() for line in database.ask(deployment.database_url, look) or []]
+    stored = [line.encode() for lines in database.ask_each(deployment.database_url, look) for line in lines]
     told = [one.value or b"null" for one in broker.read(deployment.bootstrap, exact.FACTS)]
     return {"stored": _newest(stored), "published": _newest(told)}
 
