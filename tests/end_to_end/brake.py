@@ -18,6 +18,7 @@ from tests.end_to_end.deployment import Worker, eventually
 Place = Literal["before", "inside", "published", "recorded"]
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
 BRAKE_S: Final = 0.7
+_LOOK_S: Final = 0.02
 
 _BRAKE = f"""
 CREATE TABLE brake (pressed text);
@@ -80,7 +81,7 @@ def frozen_there(url: str, workers: Sequence[Worker]) -> Worker:
                     worker.thaw()
         return None
 
-    return eventually(caught, "a worker is where the brake holds it", every_s=0.0)
+    return eventually(caught, "a worker is where the brake holds it", every_s=_LOOK_S)
 
 
 def _local_ports(worker: Worker) -> set[int]:

@@ -19,6 +19,8 @@ _AWAY_S, _AWAY_LEAST_S = 60.0, 6.0
 _LOAD_S, _LOAD_LEAST_S = 25.0, 5.0
 _LATEST_ACK_S = 2.0
 """Offsets of what was committed just before reach the group within this time."""
+_PENDING_RECORDS = 200
+"""So few that folding soon waits, for what is folded holds no values: then chunks are what could pile up."""
 _PADDING = 50_000
 _FLOOD_MIB, _FLOOD_LEAST_MIB = 300, 64
 _GROWN_MAX = 32 * memory.MIB
@@ -29,13 +31,13 @@ def run(arena: Arena) -> Outcome:
     """Restart the database, then kill it and keep it away while far more is sent than may be held."""
     away_s = arena.duration(_AWAY_S, _AWAY_LEAST_S)
     load_s = arena.duration(_LOAD_S, _LOAD_LEAST_S)
-    flood = Steady(arena.random, ["flood"], 400, clean=True, padding=_PADDING)
+    flood = Steady(arena.random, ["flood"], 100, clean=True, padding=_PADDING)
     big = flood.take(arena.number(_FLOOD_MIB, _FLOOD_LEAST_MIB) * memory.MIB // _PADDING)
     part = arena.events(load_s)
     stream = arena.stream(2 * part)
     with ExitStack() as on:
         stack = on.enter_context(arena.own_servers(with_broker=False))
-        deployment = on.enter_context(arena.deployment(stack=stack, chunk_records=50))
+        deployment = on.enter_context(arena.deployment(stack=stack, chunk_records=50, pending_records=_PENDING_RECORDS))
         workers = [on.enter_context(deployment.worker()) for _ in range(2)]
         deployment.claimed()
         with arena.load(deployment, stream[:part], load_s), arena.stalls(deployment) as restarted:

@@ -67,23 +67,33 @@ def _cut(arena: Arena, stream: Sequence[broker.Sent]) -> tuple[int, Measured]:
             now = database.progress(deployment.database_url)
             assert all(now[p].counts == stood[p].counts for p in _CUT), "something of a stopped partition was counted"
             assert _ready(port)["stopped"] == len(_CUT)
+            kept, gone = _without(sent, stood, starts)
             deployment.outlay(*(f"positions accept costs {p} --earliest --yes" for p in _CUT))
             arena.settled(deployment)
             arena.say("the log start moves under a worker that stands still")
             worker.freeze()
-            sent += _sent(deployment, stream[2 * third :])
-            ends = broker.ends(deployment.bootstrap, "costs")
-            starts[_CUT_AT_WORK] = ends[_CUT_AT_WORK] - 1
-            admin.cut(deployment.bootstrap, {_CUT_AT_WORK: starts[_CUT_AT_WORK]})
+            sent = _sent(deployment, stream[2 * third :])
+            starts = {_CUT_AT_WORK: broker.ends(deployment.bootstrap, "costs")[_CUT_AT_WORK] - 1}
+            admin.cut(deployment.bootstrap, starts)
             worker.thaw()
             _stopped(deployment, worker, [_CUT_AT_WORK], "lies outside the log")
+            kept_then, gone_then = _without(sent, database.progress(deployment.database_url), starts)
             deployment.outlay(f"positions accept costs {_CUT_AT_WORK} --earliest --yes")
             arena.settled(deployment)
             left = exact.left(deployment)
             assert worker.stop() < LEAVE_S
-    gone = [e for e in sent if e.offset is not None and e.offset < starts.get(e.partition or 0, 0)]
-    kept = [e for e in sent if e not in gone]
-    return len(gone), counted(replace(left, log=[*had, *kept]))
+    assert gone
+    assert gone_then
+    return gone + gone_then, counted(replace(left, log=[*had, *kept, *kept_then]))
+
+
+def _without(
+    sent: Sequence[oracle.LogRecord], stood: dict[int, database.Progress], starts: dict[int, int]
+) -> tuple[list[oracle.LogRecord], int]:
+    """Return what of *sent* can still be read or has been, and how many records lay between position and start."""
+    gone = {(p, offset) for p, start in starts.items() for offset in range(stood[p].next_offset, start)}
+    kept = [entry for entry in sent if (entry.partition, entry.offset) not in gone]
+    return kept, len(sent) - len(kept)
 
 
 # ------------------------------------------------------------ the topic made anew

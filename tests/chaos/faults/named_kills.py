@@ -50,7 +50,8 @@ def run(arena: Arena) -> Outcome:
                 arena.say(f"kill {number + 1} of {kills}: {point}")
                 killed = _kill(arena, deployment, workers, point)
                 workers.remove(killed)
-                workers.append(one())
+                if number < kills - 1:
+                    workers.append(one())
         found = arena.measured(deployment)
         deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
