@@ -134,7 +134,7 @@ class _Slot:
         self._hour = book.hour_page(hour)
         self.month = _month_page(book, self.day)
         self.page = book.closed_page(self.day) if self.day <= book.closed else book.open_page(self.day)
-        if self.day > book.closed and self.page.armed is not book.settings:
+        if self.day > book.closed and self.page.armed is not book.settings.mark:
             _arm(book, self.day)
         self.tables = tuple(
             (self._hour.totals[kind], self.page.totals[kind], self.page.watch[kind]) for kind in ENTITY_TYPES
@@ -195,7 +195,7 @@ def _month_page(book: Book, day: int) -> MonthPage | None:
     page = windows.ensure_month(book, month)
     if page is not None:
         book.touch_month(month)
-        if page.armed is not book.settings:
+        if page.armed is not book.settings.mark:
             windows.arm_month(book, month, page)
     return page
 

@@ -89,7 +89,7 @@ class DayPage(HourPage):
         watch: entity type → id → the least total at which judging the entity may tell something new; not stored.
         deferred: entities that a close changed, of which the tenant's next record tells; not stored.
         costs_before: nano-USD by feature of the days of the spike baselines, read when a cause asks; not stored.
-        armed: the settings that ``watch`` was made with; not stored.
+        armed: the mark of the settings that ``watch`` was made with; not stored.
     """
 
     newest_us: int = 0

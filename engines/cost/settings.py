@@ -6,9 +6,11 @@ appended last (CONTRACT §4); a tenant's own rule wins over one of every tenant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -29,6 +31,8 @@ UNCLASSIFIED: Final = "unclassified"
 """What a tag becomes that is inactive, or not registered where it must be."""
 
 _ALWAYS_US: Final = -1
+_BEFORE_ALL_US: Final = _ALWAYS_US - 1
+_REMEMBERED_MAX: Final = 4_096
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -75,6 +79,7 @@ class _Book:
 
 
 _NOTHING: Final = _Book()
+_NO_BUDGETS: Final[Mapping[tuple[str, str], Budget]] = MappingProxyType({})
 
 
 class FeatureTags:
@@ -94,30 +99,49 @@ class FeatureTags:
 
 
 class CostSettings:
-    """The settings rows of a partition's database, looked up by tenant and window; never changed once made."""
+    """The settings rows of a partition's database, looked up by tenant and window; never changed once made.
+
+    What is in force changes when a row takes effect and at no other time. So answers are made and remembered once for
+    each such turn, not for each window: what is remembered does not grow with the days that pass.
+
+    Attributes:
+        mark: tells these settings from others; whoever keeps it does not keep them, once newer ones are known.
+    """
 
     def __init__(self, rows: Sequence[SettingRow], start: Profile) -> None:
+        self.mark: Final = object()
         self._start = Rules(start)
         self._books: dict[str, _Book] = {}
         for row in rows:
             _enter(self._books.setdefault(row.tenant_id, _Book()), row)
         self._every = self._books.get(EVERY_TENANT, _NOTHING)
-        self.rules = lru_cache(maxsize=4096)(self._rules)
-        self.budgets = lru_cache(maxsize=4096)(self._budgets)
+        self._rule_turns = {
+            name: _turns([*book.rules.values(), *self._every.rules.values()])
+            for name, book in self._books.items()
+            if book.rules
+        }
+        self._budget_turns = {name: _turns(book.budgets.values()) for name, book in self._books.items() if book.budgets}
+        self._rules_of = lru_cache(_REMEMBERED_MAX)(self._rules_after)
+        self._budgets_of = lru_cache(_REMEMBERED_MAX)(self._budgets_after)
+
+    def rules(self, tenant_id: str, end_day: int) -> Rules:
+        """Return the rules by which a window of the tenant that ends before *end_day* is judged."""
+        named = tenant_id if tenant_id in self._rule_turns else EVERY_TENANT
+        turns = self._rule_turns.get(named)
+        return self._start if turns is None else self._rules_of(named, bisect_left(turns, end_day * US_PER_DAY))
+
+    def budgets(self, tenant_id: str, period: str, end_day: int) -> Mapping[tuple[str, str], Budget]:
+        """Return the budgets of a window of *period* that ends before *end_day*, with a limit, by (type, entity)."""
+        turns = self._budget_turns.get(tenant_id)
+        if turns is None:
+            return _NO_BUDGETS
+        return self._budgets_of(tenant_id, period, bisect_left(turns, end_day * US_PER_DAY))
 
     def count(self, tenant_id: str, end_day: int) -> int:
         """Return the rows, inactive ones too, of the tenant and of ``*`` in effect before *end_day* (CONTRACT §5)."""
         end_us = end_day * US_PER_DAY
         books = {EVERY_TENANT: self._every, tenant_id: self._books.get(tenant_id, _NOTHING)}
         return sum(effective < end_us for book in books.values() for effective in book.effective)
-
-    def _budgets(self, tenant_id: str, period: str, end_day: int) -> Mapping[tuple[str, str], Budget]:
-        """Return the budgets of a window of *period* that ends before *end_day*, with a limit, by (type, entity)."""
-        book = self._books.get(tenant_id)
-        if book is None:
-            return {}
-        rows = {key: _in_force(rows, end_day * US_PER_DAY - 1) for key, rows in book.budgets.items()}
-        return {key: budget for key, budget in rows.items() if budget is not None and budget.limit_cents(period)}
 
     def has_budgets(self, tenant_id: str) -> bool:
         """Whether the tenant ever had a budget."""
@@ -130,27 +154,41 @@ class CostSettings:
         modes = [of.rules[FEATURE_TAGS] for of in (book, self._every) if FEATURE_TAGS in of.rules]
         return FeatureTags(book.tags, modes) if book.tags or modes else None
 
-    def _rules(self, tenant_id: str, end_day: int) -> Rules:
-        """Return the rules by which a window of the tenant that ends before *end_day* is judged."""
-        books = [book for book in (self._every, self._books.get(tenant_id, _NOTHING)) if book.rules]
-        if not books:
-            return self._start
+    def _rules_after(self, named: str, turn: int) -> Rules:
+        """Return the rules of the tenant *named* between its turns *turn* - 1 and *turn*."""
+        at_us = _since(self._rule_turns[named], turn)
         values: dict[str, int | str] = {}
-        for book in books:  # the tenant's own come last and win
+        for book in (self._every, self._books[named]):  # the tenant's own come last and win
             for name, rows in book.rules.items():
-                row = _in_force(rows, end_day * US_PER_DAY - 1)
+                row = _in_force(rows, at_us)
                 if row is not None:
                     values[name] = row.value
-        named = values.get(PROFILE)
-        profile = self._start.profile if named is None else PROFILES[ProfileName(str(named))]
+        chosen = values.get(PROFILE)
+        profile = self._start.profile if chosen is None else PROFILES[ProfileName(str(chosen))]
         numbers: dict[str, Any] = {name: int(values[name]) for name in NUMBERS if name in values}
         return Rules(replace(profile, **numbers))
+
+    def _budgets_after(self, tenant_id: str, period: str, turn: int) -> Mapping[tuple[str, str], Budget]:
+        """Return the budgets of the tenant, for *period*, between its turns *turn* - 1 and *turn*."""
+        at_us = _since(self._budget_turns[tenant_id], turn)
+        rows = {key: _in_force(rows, at_us) for key, rows in self._books[tenant_id].budgets.items()}
+        return {key: budget for key, budget in rows.items() if budget is not None and budget.limit_cents(period)}
 
 
 def concerned(rows: Sequence[SettingRow]) -> frozenset[str] | None:
     """Return the tenants whose windows *rows* may judge differently, None when that may be any tenant's."""
     tenants = frozenset(row.tenant_id for row in rows)
     return None if EVERY_TENANT in tenants else tenants
+
+
+def _turns(each: Iterable[Sequence[tuple[int, object]]]) -> list[int]:
+    """Return when any of the rows takes effect, µs, in order."""
+    return sorted({effective for rows in each for effective, _ in rows})
+
+
+def _since(turns: Sequence[int], turn: int) -> int:
+    """Return the newest time, µs, among the first *turn* of *turns*."""
+    return turns[turn - 1] if turn else _BEFORE_ALL_US
 
 
 def _in_force(rows: Sequence[tuple[int, _Content]], at_us: int) -> _Content | None:

@@ -120,7 +120,7 @@ def arm_day(day: Day) -> None:
     """Set, for every entity of an open day, the least total at which judging it may tell something new."""
     for of_kind in day.page.watch.values():
         of_kind.clear()
-    day.page.armed = day.book.settings
+    day.page.armed = day.book.settings.mark
     watched = {(kind, name) for kind in JUDGED_TYPES for name in day.base.get(kind, {})}
     for kind, name in watched | daily_budgets(day).keys() | {("tenant", day.book.tenant_id)}:
         watch(day, kind, name)
@@ -188,7 +188,7 @@ def arm_month(book: Book, month: int, page: MonthPage) -> None:
     """Set the next line of every budget of *month*."""
     for of_kind in page.watch.values():
         of_kind.clear()
-    page.armed = book.settings
+    page.armed = book.settings.mark
     rules = book.settings.rules(book.tenant_id, month_days(month).stop)
     for (kind, name), budget in monthly_budgets(book, month).items():
         _set(page.watch[kind], name, budgets.next_line(budget, MONTHLY, page.totals[kind].get(name, 0), rules))

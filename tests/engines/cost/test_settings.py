@@ -1,6 +1,8 @@
 """Which row is in force, against a reading that looks at every row each time."""
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from engines.core.model import SettingRow
 from engines.core.time import US_PER_DAY
+from engines.cost.pages import DAY
 from engines.cost.rules import NUMBERS, PROFILES, REFERENCE, STANDARD, Profile, ProfileName
 from engines.cost.settings import Budget, CostSettings, concerned
-from tests.engines.cost.spending import TENANT, Row, budget, rule, tag
+from tests.engines.cost.spending import TENANT, Row, Spending, budget, rule, spent, tag
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
 DAYS = st.integers(0, 6)
@@ -125,3 +128,31 @@ def test_a_budget_that_says_little_has_the_references_defaults() -> None:
     row = SettingRow(1, "budget", TENANT, None, b'{"budget_type":"tenant","entity_id":"acme","daily_limit_cents":5}')
     [found] = CostSettings([row], STANDARD).budgets(TENANT, "daily", 0).values()
     assert (found.warn_threshold_pct, found.hard_limit_enabled, found.is_active) == (80, False, True)
+
+
+def test_what_is_remembered_of_a_tenant_does_not_grow_with_the_days() -> None:
+    rows = [
+        rule("spike_pct", 150),
+        rule("spike_pct", 160, since=30),
+        rule("drift_pct", 140, "other", since=40),
+        budget("user", "u", daily=5, since=50),
+    ]
+    known = CostSettings(numbered(rows), STANDARD)
+    days = range(400)
+    assert len({id(known.rules(TENANT, day)) for day in days}) == 2
+    assert len({id(known.rules("other", day)) for day in days}) == 3
+    assert known.rules(TENANT, 40) is known.rules("nobody", 40)
+    for period, distinct in (("daily", 2), ("monthly", 2)):
+        assert len({id(known.budgets(TENANT, period, day)) for day in days}) == distinct
+
+
+def test_pages_judged_by_earlier_settings_do_not_keep_them() -> None:
+    spending = Spending(STANDARD, budget(daily=100, monthly=1_000), forgets=False)
+    spending.fold(spent(3, 0.5))
+    spending.close(3)
+    spending.fold(spent(5, 0.5))
+    earlier = weakref.ref(spending.context.settings)
+    spending.learn(budget("user", "u", daily=7))
+    assert len(spending.pages.keys(DAY)) == 2
+    gc.collect()
+    assert earlier() is None
