@@ -67,7 +67,7 @@ class Arena:
         self.say = say
         self._postgres = postgres
         self._kafka = kafka
-        self._databases = databases
+        self.databases = databases
         self._numbers = count(1)
 
     def number(self, whole: float, least: int = 1) -> int:
@@ -100,14 +100,14 @@ class Arena:
         broker.renew_topics(bootstrap, topics or _with_partitions(partitions))
         with ExitStack() as held:
             if stack is None:
-                urls = [held.enter_context(fresh_database(self._postgres)) for _ in range(self._databases)]
+                urls = [held.enter_context(fresh_database(self._postgres)) for _ in range(self.databases)]
             else:
-                urls = [new_database(stack) for _ in range(self._databases)]
+                urls = [new_database(stack) for _ in range(self.databases)]
             url = ",".join(urls)
             database.prepare(url)
             deployment = Deployment(url, bootstrap, folder, partitions)
             environment = deployment.environment
-            if self._databases > 1:
+            if self.databases > 1:
                 environment["OUTLAY_DATABASE_URLS"] = environment.pop("OUTLAY_DATABASE_URL")
             environment["OUTLAY_IDLE_MARGIN_S"] = f"{_NEVER_S}"  # the oracle reads the log, not the clock
             environment |= {f"OUTLAY_{name.upper()}": f"{value}" for name, value in settings.items()}

@@ -53,6 +53,9 @@ def _rich(arena: Arena, deployment: Deployment) -> list[Sent]:
             f"budgets set --tenant {tenant} --type tenant --daily-usd {daily} --monthly-usd {monthly} {_EVER}"
         )
         commands.append(f"rules set spike_pct {arena.random.choice([130, 140, 200])} --tenant {tenant} {_EVER}")
+    if arena.databases > 1:
+        with deployment.worker():
+            deployment.claimed()  # before that, which of them is a tenant's is not known
     deployment.outlay(*commands)
     return stream.records
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from tests.chaos.arena import Arena
 from tests.chaos.outcome import Outcome
 from tests.end_to_end.broker import Sent
-from tests.end_to_end.deployment import LEAVE_S, Worker
+from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker
 from tests.generated import Shape
 from tests.strategies import make_stream
 
@@ -28,7 +29,7 @@ def run(arena: Arena) -> Outcome:
     """Have a member come or go every three seconds, for a minute in the long run."""
     seconds = arena.duration(_WHOLE_S, _LEAST_S)
     stream = _stream(arena, arena.events(seconds))
-    changes = kills = 0
+    changes = left = kills = 0
     with arena.deployment(partitions=PARTITIONS) as deployment, ExitStack() as held:
 
         def one() -> Worker:
@@ -39,22 +40,29 @@ def run(arena: Arena) -> Outcome:
         with arena.load(deployment, stream, seconds), arena.stalls(deployment) as stalls:
             deployment.reached(1)
             began = time.monotonic()
-            while (now := time.monotonic()) < began + seconds:
+            while (now := time.monotonic()) < began + seconds or not left:
                 time.sleep(max(0.0, began + changes * _EVERY_S - now))  # the fault's own beat
-                joined = [worker for worker in workers if _JOINED in worker.said]
-                if len(workers) == _FEWEST or not joined or (len(workers) < _MOST and arena.random.random() < 1 / 2):
+                if len(workers) == _FEWEST or (len(workers) < _MOST and arena.random.random() < 1 / 2):
                     workers.append(one())
                 else:
-                    leaving = arena.random.choice(joined)
+                    leaving = arena.random.choice(_joined(deployment, workers))
                     workers.remove(leaving)
                     kills += _leave(arena, leaving)
+                    left += 1
                 changes += 1
                 arena.say(f"change {changes}: {len(workers)} members")
         found = arena.measured(deployment)
         deployment.at_work(*workers)
         assert all(worker.stop() < LEAVE_S for worker in workers)
-    note = f"{changes} members came or went in {seconds:.0f} s, {PARTITIONS} partitions"
+    note = f"{changes - left} members came and {left} went in {seconds:.0f} s, {PARTITIONS} partitions"
     return Outcome(NAME, changes, kills, *found, stalls.longest_s, note)
+
+
+def _joined(deployment: Deployment, workers: Sequence[Worker]) -> list[Worker]:
+    """Return those of *workers* that are members; one is, soon."""
+    return deployment.eventually(
+        lambda: [worker for worker in workers if _JOINED in worker.said] or None, "somebody has joined"
+    )
 
 
 def _leave(arena: Arena, leaving: Worker) -> int:
