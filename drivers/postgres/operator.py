@@ -26,6 +26,7 @@ SELECT topic, partition, out_topic, count(*) AS n
 FROM outbox JOIN positions USING (topic, partition) WHERE seq > published
 GROUP BY topic, partition, out_topic
 """
+_LAGS: Final = "SELECT EXISTS (SELECT FROM pages WHERE partition = $1 AND topic = $2 AND as_of > $3)"
 _PIN: Final = """
 INSERT INTO topics (topic, partitions, cluster_id, topic_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (topic)
@@ -88,16 +89,18 @@ class PositionTable:
             if row is None:
                 return None
             before = position_of(row)
-            after = accepted(before, log, next_offset)
+            lags = await connection.fetchval(_LAGS, tp.partition, tp.topic, before.projected)
+            after = accepted(before, log, next_offset, lags=lags)
             expected = (tp.partition, tp.topic, before.epoch, before.version)
             await connection.execute(sql.MOVE_POSITION, *expected, *moved_values(after))
             await connection.execute(_PIN, tp.topic, log.partitions, log.cluster_id, log.topic_id)
         return after
 
 
-def accepted(position: Position, log: LogBounds, next_offset: int) -> Position:
+def accepted(position: Position, log: LogBounds, next_offset: int, *, lags: bool = True) -> Position:
     """Return *position* as an operator sets it: on *log*, at *next_offset*, with every earlier owner fenced.
 
+    Unless *lags*, the projections of all pages are written: those of what is left out, too, for it has none.
     Totals, days closed and the watermark stay: they belong to the records that were counted, wherever those lay.
     """
     return replace(
@@ -105,7 +108,8 @@ def accepted(position: Position, log: LogBounds, next_offset: int) -> Position:
         cluster_id=log.cluster_id,
         topic_id=log.topic_id,
         next_offset=next_offset,
-        projected=min(position.projected, next_offset),  # pages written from here on carry lower offsets
+        # after going back, pages written from here on carry lower offsets
+        projected=min(position.projected, next_offset) if lags else next_offset,
         attempt=None,
         epoch=position.epoch + 1,
         version=position.version + 1,

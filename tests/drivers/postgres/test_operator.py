@@ -99,6 +99,26 @@ async def test_after_going_back_no_page_is_taken_for_projected(
     assert {key for key, _ in found} == {old, new}
 
 
+async def test_after_going_to_the_end_nothing_lags(table: PositionTable, postgres_store: PostgresStore) -> None:
+    pages = [(PageKey("t", "cost.day", 0), b"1")]
+    await committed(postgres_store, {"next_offset": 20, "projected": 20}, pages=pages)
+    accepted = await table.accept(TP, LOG, 90)
+    assert accepted is not None
+    assert (accepted.next_offset, accepted.projected) == (90, 90)
+    assert await postgres_store.read_position(TP) == accepted
+
+
+@pytest.mark.parametrize("next_offset", [10, 20, 90])
+async def test_pages_that_lag_still_do_wherever_it_goes_on(
+    table: PositionTable, postgres_store: PostgresStore, next_offset: int
+) -> None:
+    key = PageKey("t", "cost.day", 0)
+    await committed(postgres_store, {"next_offset": 20, "projected": 15}, pages=[(key, b"1")])
+    accepted = await table.accept(TP, LOG, next_offset)
+    assert accepted is not None
+    assert await postgres_store.stale_pages(TP, accepted.projected) == [(key, 20)]
+
+
 async def test_after_going_back_no_identity_is_lost(table: PositionTable, postgres_store: PostgresStore) -> None:
     await committed(postgres_store, {"next_offset": 20}, id_blocks=[IdBlock(1, 20, b"a" * 20)])
     await table.accept(TP, RECREATED, 10)
