@@ -76,9 +76,9 @@ def _records(table: Table, rows: list[tuple[object, ...]]) -> Iterable[tuple[obj
     return zip(*columns, strict=True)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1_024)
 def _instant(value: object) -> datetime | None:
-    """Windows start at few instants, and many rows share each."""
+    """Windows start at few instants, and many rows share each: hours of 40 days at most, but for late ones."""
     return None if value is None else EPOCH + timedelta(microseconds=int(value))  # type: ignore[call-overload]
 
 

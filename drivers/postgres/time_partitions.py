@@ -28,6 +28,8 @@ PARTITIONED: Final[dict[str, Literal["week", "month"]]] = {
 _HOURS_A_WEEK: Final = 168
 _DAYS_A_WEEK: Final = 7
 _LAST_WEEK: Final = (date.max - EPOCH_DAY).days // _DAYS_A_WEEK - 1
+_STARTS_MAX: Final = 1_024
+"""Hours of 40 days: as many as may come again and again, for older records are late."""
 _LAST_MONTH: Final = date.max.replace(day=1)
 # In a statement of its own, so that its locks are gone before a commit takes any.
 # The day goes in as text: asyncpg takes the first day of the year 1 for minus infinity.
@@ -89,14 +91,14 @@ def needed(batch: Batch) -> set[TimePartition]:
     return partitions
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_STARTS_MAX)
 def _week(table: str, number: int) -> TimePartition:
     if not 0 <= number <= _LAST_WEEK:
         raise DataRefused(f"{table}: week {number} since 1970 is no time")
     return TimePartition(table, EPOCH_DAY + timedelta(days=_DAYS_A_WEEK * number))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_STARTS_MAX)
 def _month(table: str, start_us: object) -> TimePartition:
     if not isinstance(start_us, int):
         raise DataRefused(f"{table}: {start_us!r} is no time")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -63,6 +62,7 @@ class _Rule(msgspec.Struct, frozen=True):
     value: int | str
 
 
+_Key = TypeVar("_Key")
 _Content = TypeVar("_Content")
 _Rows = list[tuple[int, _Content]]
 """(when it takes effect, content), in the order they were appended."""
@@ -102,7 +102,8 @@ class CostSettings:
     """The settings rows of a partition's database, looked up by tenant and window; never changed once made.
 
     What is in force changes when a row takes effect and at no other time. So answers are made and remembered once for
-    each such turn, not for each window: what is remembered does not grow with the days that pass.
+    each such turn, not for each window: what is remembered does not grow with the days that pass. Nothing here refers
+    back to the whole, so that it goes at once when newer settings follow: cycles are hardly ever looked for.
 
     Attributes:
         mark: tells these settings from others; whoever keeps it does not keep them, once newer ones are known.
@@ -121,21 +122,27 @@ class CostSettings:
             if book.rules
         }
         self._budget_turns = {name: _turns(book.budgets.values()) for name, book in self._books.items() if book.budgets}
-        self._rules_of = lru_cache(_REMEMBERED_MAX)(self._rules_after)
-        self._budgets_of = lru_cache(_REMEMBERED_MAX)(self._budgets_after)
+        self._rules_of: dict[tuple[str, int], Rules] = {}
+        self._budgets_of: dict[tuple[str, str, int], Mapping[tuple[str, str], Budget]] = {}
 
     def rules(self, tenant_id: str, end_day: int) -> Rules:
         """Return the rules by which a window of the tenant that ends before *end_day* is judged."""
         named = tenant_id if tenant_id in self._rule_turns else EVERY_TENANT
         turns = self._rule_turns.get(named)
-        return self._start if turns is None else self._rules_of(named, bisect_left(turns, end_day * US_PER_DAY))
+        if turns is None:
+            return self._start
+        key = (named, bisect_left(turns, end_day * US_PER_DAY))
+        found = self._rules_of.get(key)
+        return _remember(self._rules_of, key, self._rules_after(*key)) if found is None else found
 
     def budgets(self, tenant_id: str, period: str, end_day: int) -> Mapping[tuple[str, str], Budget]:
         """Return the budgets of a window of *period* that ends before *end_day*, with a limit, by (type, entity)."""
         turns = self._budget_turns.get(tenant_id)
         if turns is None:
             return _NO_BUDGETS
-        return self._budgets_of(tenant_id, period, bisect_left(turns, end_day * US_PER_DAY))
+        key = (tenant_id, period, bisect_left(turns, end_day * US_PER_DAY))
+        found = self._budgets_of.get(key)
+        return _remember(self._budgets_of, key, self._budgets_after(*key)) if found is None else found
 
     def count(self, tenant_id: str, end_day: int) -> int:
         """Return the rows, inactive ones too, of the tenant and of ``*`` in effect before *end_day* (CONTRACT §5)."""
@@ -179,6 +186,14 @@ def concerned(rows: Sequence[SettingRow]) -> frozenset[str] | None:
     """Return the tenants whose windows *rows* may judge differently, None when that may be any tenant's."""
     tenants = frozenset(row.tenant_id for row in rows)
     return None if EVERY_TENANT in tenants else tenants
+
+
+def _remember(answers: dict[_Key, _Content], key: _Key, answer: _Content) -> _Content:
+    """Return *answer*, from now on remembered under *key*; all others are forgotten when they are very many."""
+    if len(answers) >= _REMEMBERED_MAX:
+        answers.clear()
+    answers[key] = answer
+    return answer
 
 
 def _turns(each: Iterable[Sequence[tuple[int, object]]]) -> list[int]:
