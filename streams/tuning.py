@@ -35,8 +35,9 @@ def tune() -> None:
     to lie between them, so that it grows for hours by gaps that are too small for the next.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    for parameter, value in _MALLOPT if mallopt else ():
-        mallopt(parameter, value)
+    if mallopt is not None:
+        for parameter, value in _MALLOPT:
+            mallopt(parameter, value)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
