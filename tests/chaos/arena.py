@@ -28,7 +28,7 @@ _EVENTS_MAX = 6_000  # the oracle's time grows faster than the stream
 _SMALL_YIELDS = 3
 _PARTITIONERS: tuple[broker.Partitioner, ...] = ("murmur2_random", "consistent_random")
 _NEVER_S = 10**6
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _DRAIN_S = 120.0
 
 

@@ -18,7 +18,7 @@ from tests.end_to_end.deployment import Worker, eventually
 Place = Literal["before", "inside", "published", "recorded"]
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
 BRAKE_S: Final = 0.7
-_LOOK_S: Final = 0.02
+_LOOK_S: Final = 0.1
 
 _BRAKE = f"""
 CREATE TABLE brake (pressed text);

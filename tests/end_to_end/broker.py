@@ -108,6 +108,10 @@ class Load:
                 "message.max.bytes": _MESSAGE_BYTES,
                 "linger.ms": 5,
                 "log_level": 0,
+                # A broker that went away may have left a request unanswered: nobody waits a minute for that.
+                "socket.timeout.ms": 10_000,
+                "request.timeout.ms": 5_000,
+                "reconnect.backoff.max.ms": 1_000,
             }
         )
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)

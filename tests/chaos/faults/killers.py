@@ -28,7 +28,7 @@ _DIED: Final = "the process died"
 _WHOLE = 6
 """Killers in the long run; each costs some seven deaths of a worker and as many sessions."""
 _WORKERS = 2
-_CHUNK, _SMALL_CHUNK = 50, 2
+_CHUNK, _SMALL_CHUNK = 50, 8
 """Records a step; with fewer a killer is found after fewer deaths."""
 _LOAD_S: Final = 60.0
 _PATIENCE_S: Final = 60.0
