@@ -116,7 +116,7 @@ def main() -> int:
     exact = not (found.lost or found.double or found.differing)
     console.print(f"{found.events} events: {found.lost} lost, {found.double} double, {found.differing} differing")
     flat = all(each.flat for each in trends)
-    told = "flat" if flat else f"GROWS: the line through what was looked at rises more than {RISE_MAX:.0%} of its median"
+    told = "flat" if flat else f"GROWS: the line through what was looked at rises over {RISE_MAX:.0%} of its median"
     console.print(f"resident memory: {told}")
     if flat and exact:
         shutil.rmtree(folder, ignore_errors=True)
