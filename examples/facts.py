@@ -1,6 +1,7 @@
 """Follow the facts as an incident bridge would: of each anomaly_id the highest revision counts."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -12,11 +13,11 @@ BROKER = os.environ.get("OUTLAY_KAFKA_BOOTSTRAP_SERVERS", "localhost:9092")
 
 
 async def main() -> None:
-    """Tell of each new revision, for ever."""
+    """Tell of each new revision, until Ctrl-C."""
     newest: dict[str, dict[str, Any]] = {}  # by anomaly_id; a bridge keeps this where it outlives the process
     async with AIOKafkaConsumer(
-        "cost-anomaly-facts", bootstrap_servers=BROKER, group_id="my-bridge", auto_offset_reset="earliest"
-    ) as consumer:
+        "cost-anomaly-facts", bootstrap_servers=BROKER, auto_offset_reset="earliest", isolation_level="read_committed"
+    ) as consumer:  # without a group: all facts, from the first, as nothing outlives this program
         async for record in consumer:
             fact = json.loads(record.value)
             known = newest.get(fact["anomaly_id"])
@@ -26,4 +27,6 @@ async def main() -> None:
                 sys.stdout.flush()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
