@@ -25,6 +25,7 @@ _HIGH_PCT: Final = 40
 _LINES_MIN: Final = 3
 _LINES_AROUND: Final = 3
 """Lines of a section that are no lines of its table: a blank one, its title and its head."""
+_SECTION_MIN: Final = _LINES_MIN + _LINES_AROUND
 _COLOURS: Final = {
     "critical": "bold red",
     "high": "bold red",
@@ -75,13 +76,17 @@ def rendered(sight: Sight, height: int | None = None) -> RenderableType:
     if overview is None:
         return Text(_NOTHING)
     kinds = list(dict.fromkeys(one.entity_type for one in overview.spend))
+    head = [_head(sight), _freshness(freshness(overview.reach, sight.now_ms))]
+    if height is not None and len(kinds) > (room := max(1, (height - len(head)) // _SECTION_MIN - 2)):
+        left_out = ", ".join(kinds[room:])  # rather than anomalies and budgets, which come last
+        head.append(Text(f"no room for {left_out}: --by {kinds[room]}, or a higher terminal", "yellow"))
+        kinds = kinds[:room]
     sections: list[tuple[str, Sequence[Any], Table]] = [
         (f"spend by {kind}", [one for one in overview.spend if one.entity_type == kind], _spend_table(kind))
         for kind in kinds
     ]
     sections.append(("open anomalies, newest first", overview.anomalies, _anomaly_table()))
     sections.append(("budgets", overview.budgets, _budget_table()))
-    head = [_head(sight), _freshness(freshness(overview.reach, sight.now_ms))]
     if sight.tenant_id is not None and not overview.tenants:
         nobody = (
             f"No record of tenant {wide.clean(sight.tenant_id)} on this day: `outlay top --once` shows whose there are"
@@ -100,7 +105,8 @@ def _head(sight: Sight) -> Text:
     status = "complete" if {one.status for one in overview.spend} == {"complete"} else "so far"
     unpriced = f", {overview.unpriced_requests:,} without a price" if overview.unpriced_requests else ""
     return Text(
-        f"{sight.day} UTC {status}: {wide.usd(overview.cost_nanousd)} in {overview.requests:,} requests{unpriced},"
+        f"{sight.day} UTC {status}: {wide.usd(overview.cost_nanousd)} in {overview.requests:,}"
+        f" request{'' if overview.requests == 1 else 's'}{unpriced},"
         f" {overview.tenants:,} tenant{'' if overview.tenants == 1 else 's'}",
         "bold",
         no_wrap=True,

@@ -105,6 +105,21 @@ def test_a_screen_shows_as_many_lines_of_each_kind_as_fit() -> None:
     assert "up to 2 records not shown yet" in text
 
 
+def test_a_low_screen_leaves_out_spend_by_the_last_kinds_and_not_what_is_wrong() -> None:
+    whole = sight(50)
+    assert whole.overview is not None
+    kinds = ("tenant", "feature", "user", "model")
+    spent = tuple(spend("t", 1, kind) for kind in kinds for _ in range(5))
+    wide = replace(whole, overview=replace(whole.overview, spend=spent))
+    low = on_screen(wide, height=24)
+    assert "no room for feature, user, model: --by feature" in low
+    assert "spend by tenant" in low
+    assert "budgets" in low
+    high = on_screen(wide, height=50)
+    assert "no room" not in high
+    assert "spend by model" in high
+
+
 def test_what_is_old_is_told_in_days_and_what_is_new_in_seconds() -> None:
     shown = {
         seconds: on_screen(replace(sight(1, reach=(Reach(0, 0, None, 0),)), now_ms=seconds * 1000))
