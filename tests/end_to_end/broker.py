@@ -112,6 +112,8 @@ class Load:
                 "socket.timeout.ms": 10_000,
                 "request.timeout.ms": 5_000,
                 "reconnect.backoff.max.ms": 1_000,
+                # One that is just back may know no leaders yet: librdkafka would look again after five minutes.
+                "topic.metadata.refresh.interval.ms": 2_000,
             }
         )
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
