@@ -150,7 +150,7 @@ def _object(value: bytes | None) -> dict[str, Any]:
 
 
 def _nesting(text: str) -> int:
-    outside_strings = re.sub(r'"(?:[^"\\]|\\.)*"', "", text, flags=re.DOTALL)
+    outside_strings = re.sub(r'"(?:[^"\\]++|\\.)*+"', "", text, flags=re.DOTALL)
     depth = deepest = 0
     for sign in outside_strings:
         if sign in "[{":
