@@ -75,7 +75,11 @@ def main() -> None:
     options.add_argument("--once", action="store_true", help="end where the topic ends")
     given = options.parse_args()
     logging.basicConfig()
-    ledger = Ledger(given.ledger, list(rules_in(given.rules)))
+    try:
+        rules = list(rules_in(given.rules))
+    except (OSError, TypeError, ValueError) as error:
+        options.error(f"--rules {given.rules}: {error}")
+    ledger = Ledger(given.ledger, rules)
     with contextlib.closing(ledger), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(follow(ledger, once=given.once))
 

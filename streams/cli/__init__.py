@@ -121,6 +121,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OutlayError as error:
         print(f"outlay: {' '.join(str(error).split())}{_next_step(error)}", file=sys.stderr)
         sys.exit(USAGE if isinstance(error, SettingsError) else FAILED)
+    finally:
+        _finish_output()
+
+
+def _finish_output() -> None:
+    """Write what is left; whose reader has gone, as that of ``| head`` does, is no failure and not told of."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _next_step(error: OutlayError) -> str:

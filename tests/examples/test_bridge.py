@@ -98,6 +98,18 @@ async def test_it_goes_on_after_it_was_killed(tmp_path: Path) -> None:
     )  # killed before it noted that it told
 
 
+@pytest.mark.parametrize("text", [None, '{"conditions":"COST_ANOMALY"}', "[1]", "no JSON"])
+async def test_a_file_of_rules_that_holds_none_is_told_of_in_a_line(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "rules.jsonl"
+    if text is not None:
+        path.write_text(text)
+    program = await started("127.0.0.1:1", tmp_path, "--rules", str(path))
+    _, err = await asyncio.wait_for(program.communicate(), 60)
+    assert program.returncode == 2
+    assert f"error: --rules {path}: " in err.decode()
+    assert "Traceback" not in err.decode()
+
+
 async def test_a_rule_silences_what_comes_while_it_is_in_force(tmp_path: Path) -> None:
     rules = tmp_path / "rules.jsonl"
     rules.write_text('{"tenant_id":"acme","conditions":"COST_ANOMALY_ABSOLUTE_SPIKE"}\n')

@@ -1,6 +1,9 @@
 """Every command can be learned from its ``--help``: what it does, each option, examples that exist."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,3 +133,23 @@ def test_a_broker_that_is_away_is_code_1_and_the_next_step_is_told(
     ran = run(capfd, "dead-letters", "list")
     assert ran.code == 1
     assert ran.err.endswith("; is it running, is OUTLAY_KAFKA_BOOTSTRAP_SERVERS right? `outlay doctor` looks closer\n")
+
+
+@pytest.mark.parametrize("shown", ["late-record", "cost-record"])
+def test_a_reader_that_has_gone_is_not_complained_of(shown: str) -> None:
+    code = "import sys; sys.stdin.read(); from streams.cli import main; main()"
+    buffered = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "schemas", shown],
+        env=buffered,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) in {0, 1}
