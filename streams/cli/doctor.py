@@ -71,7 +71,7 @@ def _show(findings: Sequence[Finding]) -> None:
     for one in findings:
         what = escape(one.says) + (f"\n[dim]→ {escape(one.do)}[/dim]" if one.do else "")
         table.add_row(f"[{_STYLES[one.level]}]{one.level}[/]", escape(one.check), what)
-    wide.console().print(table)
+    wide.print_folded(table)
 
 
 async def _examined(settings: Settings, needs: Needs, watch_s: float) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Tables for people: plain columns, never cut, as wide as they must be."""
+"""Tables for people: plain columns, never cut, as wide as they must be or folded."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def console(width_min: int = _WIDTH_MIN) -> Console:
     """Return standard output, wide enough for a table on a terminal that is not."""
     plain = Console()
     return Console(width=max(plain.width, width_min), highlight=False)
+
+
+def print_folded(shown: Table) -> None:
+    """Print *shown*; where a terminal is narrower, its last column takes more lines."""
+    plain = Console(highlight=False)
+    if not plain.is_terminal:
+        console().print(shown)
+        return
+    shown.columns[-1].no_wrap = False
+    shown.columns[-1].overflow = "fold"
+    plain.print(shown)
 
 
 def table(*head: str, right: Collection[str] = ()) -> Table:
