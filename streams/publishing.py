@@ -83,6 +83,7 @@ class Publishing:
     ) -> None:
         self.stopped = asyncio.Event()
         self.taken = 0
+        self.without_tenant = 0
         self._lines = lines
         self._bulk = bulk
         self._pace = Pace(rate, self.stopped)
@@ -128,6 +129,8 @@ class Publishing:
         for line in lines:
             value = line.value
             key = tenant_key(value)
+            if key is None:
+                self.without_tenant += 1
             home = homes.get(key)
             if home is None:
                 home = self._home(key or b"", partitions)

@@ -70,6 +70,9 @@ async def _publish(files: list[str], rate: float | None, topic: str, *, as_json:
         finally:
             await bulk.close()
     failures.tell_rest()
+    if nobodys := publishing.without_tenant:
+        what = "1 line names" if nobodys == 1 else f"{nobodys} lines name"
+        _say(f"outlay: {what} no tenant: workers refuse such records, `outlay dead-letters list` shows them")
     seconds = time.monotonic() - started_s
     _tell(topic, bulk.sent, failures.count, seconds, interrupted=publishing.stopped.is_set(), as_json=as_json)
     if publishing.stopped.is_set():

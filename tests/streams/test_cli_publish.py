@@ -175,3 +175,13 @@ def test_the_summary_can_be_had_as_json(topic: str, capfd: pytest.CaptureFixture
     told = ran.summary
     assert told.pop("seconds") >= 0
     assert (ran.code, told) == (0, {"topic": topic, "sent": 2, "failed": 0, "interrupted": False})
+
+
+def test_lines_that_name_no_tenant_are_published_and_told_of(
+    bootstrap: str, topic: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "notes.md", [b"# no record", event("acme", 1), b'{"id":"1"}'])
+    ran = run(capfd, "publish", file, "--topic", topic)
+    assert ran.code == 0
+    assert ran.err.startswith("outlay: 2 lines name no tenant: workers refuse such records")
+    assert sum(map(len, records(bootstrap, topic))) == 3
