@@ -128,7 +128,11 @@ def _freshness(fresh: dict[str, Any]) -> Text:
 
 
 def _table(*head: str) -> Table:
-    return wide.table(*head, right=_MONEY)
+    """Return an empty table; where the screen is too narrow, names are cut, and numbers are not."""
+    table = wide.table(*head, right=_MONEY)
+    for column in table.columns:
+        column.no_wrap = column.header in _MONEY
+    return table
 
 
 def _spend_table(kind: str) -> Table:
@@ -154,7 +158,7 @@ def _filled(table: Table, rows: Sequence[Spend | Anomaly | BudgetUsage]) -> Tabl
             cells, style = _anomaly_cells(row), _COLOURS.get(row.severity.lower(), "")
         else:
             cells, style = _budget_cells(row), _COLOURS.get(row.level, "")
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells), style=style)
     return table
 
 

@@ -159,3 +159,17 @@ async def test_looking_goes_on_through_an_outage() -> None:
 
 def test_an_object_without_data_has_the_same_members() -> None:
     assert as_object(Sight(None, 0, None)).keys() == as_object(sight(1)).keys()
+
+
+@pytest.mark.parametrize("width", [80, 100, 170])
+def test_where_a_screen_is_narrow_names_are_cut_and_numbers_are_not(width: int) -> None:
+    dear = replace(
+        finding("1", date(2026, 1, 1)), tenant_id="a-tenant-of-a-long-name", current_nanousd=12_345_670_000_000
+    )
+    told = Sight(date(2026, 1, 1), 0, part(anomalies=(replace(dear, expected_nanousd=987 * USD),)))
+    console = Console(file=io.StringIO(), width=width)
+    lines = ["".join(each.text for each in line) for line in console.render_lines(rendered(told, height=40))]
+    [row] = [line for line in lines if line.startswith("2026") and " UTC " not in line]
+    assert "$12,345.67" in row
+    assert "$987.00" in row
+    assert ("a-tenant-of-a-long-name" in row) is (width == 170)
