@@ -63,8 +63,9 @@ class Claim:
         while rows := await self._persist("outbox", partial(self.store.load_outbox, tp, after, _OUTBOX_LOAD)):
             self.outbox.add(rows)
             after = rows[-1].seq
-        for key, as_of in await self._persist("pages", lambda: self.store.stale_pages(tp, position.projected)):
-            self.state.cache.mark_stale([key], as_of)
+        # Not since their offsets: an operator may have set the position back, and what is written next lies below them.
+        stale = await self._persist("pages", lambda: self.store.stale_pages(tp, position.projected))
+        self.state.cache.mark_stale((key for key, _ in stale), position.projected + 1)
 
     @property
     def context(self) -> Context:
