@@ -14,7 +14,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaTopicPartition
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.metadata import MetadataRequest
 
 from drivers.kafka.connection import KafkaConnection
 from drivers.kafka.metadata import TopicMetadata
@@ -99,10 +98,7 @@ async def _describe(consumer: Any, topic: str) -> dict[str, Any]:  # noqa: ANN40
     """Return the cluster's metadata about *topic*, with the topic's id where the broker knows ids."""
     client = consumer._client  # noqa: SLF001 -- a consumer shows neither cluster nor topic ids
     node = client.get_random_node()
-    try:
-        answer: dict[str, Any] = (await client.send(node, TopicMetadata(topic))).to_object()
-    except NotImplementedError:  # so aiokafka says that the broker (before Kafka 3.1) knows no version of the request
-        answer = (await client.send(node, MetadataRequest([topic], False))).to_object()  # noqa: FBT003 -- wire order
+    answer: dict[str, Any] = (await client.send(node, TopicMetadata(topic))).to_object()
     error = answer["topics"][0]["error_code"]
     if error:
         raise for_code(error)(topic)

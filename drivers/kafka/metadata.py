@@ -1,4 +1,4 @@
-"""Kafka's Metadata request in version 12, which aiokafka does not speak: the first thing it tells is a topic's id.
+"""Kafka's Metadata request in version 12, which aiokafka does not speak: it is the first to tell a topic's id.
 
 A topic deleted and made again has the same name and offsets but another id; without it a position of the old log
 would be taken for one of the new.
@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.metadata import MetadataRequest_v5 as MetadataRequestV5
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
 
@@ -94,14 +95,16 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]  # aiokafka ships n
     )
 
 
-class TopicMetadata(Request[_MetadataRequest]):  # type: ignore[misc]  # aiokafka ships no types
-    """Asks for one topic with its id; for brokers before Kafka 3.1, which know none, aiokafka refuses to send it."""
+class TopicMetadata(Request[MetadataRequestV5 | _MetadataRequest]):  # type: ignore[misc]  # aiokafka ships no types
+    """Asks for one topic, with its id where the broker knows ids (Kafka 3.1); aiokafka picks the newest both speak."""
 
     API_KEY = 3
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
 
-    def build(self, request_struct_class: type[_MetadataRequest]) -> Any:  # noqa: ANN401 -- aiokafka ships no types
+    def build(self, request_struct_class: Any) -> Any:  # noqa: ANN401 -- aiokafka ships no types
         """Return the request as it goes over the wire; never makes the topic."""
+        if request_struct_class is MetadataRequestV5:
+            return request_struct_class([self._topic], False)  # noqa: FBT003 -- wire order
         return request_struct_class([(uuid.UUID(int=0), self._topic, {})], False, False, {})  # noqa: FBT003 -- wire order
