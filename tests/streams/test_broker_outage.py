@@ -14,7 +14,7 @@ from engines.core.model import Chunk, OutboxRow, TopicPartition
 from streams.faust_source import FaustSource
 from streams.feed import SourceSettings
 from tests.stack import Stack
-from tests.streams.source_contract import Recorder
+from tests.streams.source_world import Recorder
 
 TOPIC = "costs"
 

@@ -16,7 +16,8 @@ from engines.core.model import Chunk, TopicPartition
 from engines.core.ports import ChunkSource
 from streams.faust_source import FaustSource
 from streams.feed import SourceSettings
-from tests.streams.source_contract import Recorder, SourceContract, World, running
+from tests.streams.source_contract import SourceContract
+from tests.streams.source_world import Recorder, World, running
 
 QUICK = SourceSettings(member=MemberSettings(session_timeout_s=2.0), report_every_s=0.2)
 NOWHERE = KafkaConnection("127.0.0.1:1")

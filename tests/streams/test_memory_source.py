@@ -9,7 +9,8 @@ from drivers.memory.log import MemoryLog
 from engines.core.model import LogRecord, TopicPartition
 from engines.core.ports import ChunkSource
 from streams.memory_source import MemorySource
-from tests.streams.source_contract import Recorder, SourceContract, World, running
+from tests.streams.source_contract import SourceContract
+from tests.streams.source_world import Recorder, World, running
 
 TOPIC = "costs"
 PARTITIONS = [TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)]
