@@ -49,7 +49,7 @@ def _concerned(claim: Claim) -> _Next:
     done = claim.state.folded.settings_seq
     named = claim.domain.concerned([row for row in claim.settings if row.seq > done])
     if named is None:
-        return Tenants(claim).after
+        return Tenants(claim, claim.domain.tenants_scope()).after
     here = sorted(tenant for tenant in named if claim.homes.home_of(tenant) == claim.tp.partition)
 
     async def after(cursor: str | None) -> Sequence[str]:

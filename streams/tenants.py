@@ -1,4 +1,4 @@
-"""All tenants of a partition, in code-point order, some at a time: for what must visit every one."""
+"""The tenants of a partition, in code-point order, some at a time: for what must visit every one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from streams.claim import Claim
 
 
 class Tenants:
-    """Those with any state: in the store, and in pages not committed yet when this is made."""
+    """Those with a page in *scope*, a kind and buckets: in the store, and not committed yet when this is made."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, scope: tuple[str, range]) -> None:
         self._claim = claim
-        self._scope = claim.domain.tenants_scope()
-        self._here = sorted(claim.state.cache.tenants(*self._scope))
+        self._scope = scope
+        self._here = sorted(claim.state.cache.tenants(*scope))
 
     async def after(self, cursor: str | None) -> list[str]:
         """Return the next tenants behind *cursor* (None: the first ones), at most a slice; none: that was all."""

@@ -113,8 +113,9 @@ class Position:
         next_offset: offset of the first record not yet part of the committed state.
         watermark_us: event-time watermark, None before the first record.
         last_append_ms: append time of the record that last moved the watermark.
-        closed_through: UTC day number through which days are closed, None before the first.
-        closing_day, closing_cursor: a close under way and the last tenant it has done.
+        closed_through: through which period its domain's windows are closed, None before the first. Periods are
+            counted since the epoch and are ``Domain.period_us`` long: UTC days for costs.
+        closing_day, closing_cursor: the period of a close under way and the last tenant it has done.
         outbox_seq: sequence number of the newest outbox row ever written.
         published: every outbox row up to this sequence number is acknowledged by the broker.
         projected: every page as of this offset or before has its projection rows.
@@ -251,7 +252,7 @@ class Context:
     """What folding and judging depend on beside pages.
 
     Attributes:
-        closed_through: the last closed UTC day as the first of the events is folded, None before the first close.
+        closed_through: the last closed period as the first of the events is folded, None before the first close.
         settings: what ``Domain.settings`` made of the settings rows; opaque to the shell.
     """
 
@@ -260,11 +261,14 @@ class Context:
 
 
 class Search(NamedTuple):
-    """Where to look for the next day to close: the lowest bucket with a page of ``kind`` makes ``day_of`` it due."""
+    """Where to look for the next period to close.
+
+    The lowest of ``buckets`` that holds a page of ``kind`` makes ``period_of`` it due.
+    """
 
     kind: str
     buckets: range
-    day_of: Callable[[int], int]
+    period_of: Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,12 +183,25 @@ class Pages(Protocol):
 class Domain(Protocol):
     """A family of rules over one input topic: pure, synchronous, told the time by events.
 
+    Its windows close period by period: period *p* is [p · ``period_us``, (p + 1) · ``period_us``) since the epoch.
     A type parameter would only be erased by the shell, so events and bodies are opaque to it.
     """
 
     @property
     def topic(self) -> str:
         """The input topic; one domain = one topic, so each row of state has one writer."""
+
+    @property
+    def period_us(self) -> int:
+        """How long the windows that close are, in microseconds; a UTC day is a whole number of them."""
+
+    @property
+    def lateness_us(self) -> int | None:
+        """How far behind the watermark a record may be and still count; one before that is late (``too_old``).
+
+        A period closes no sooner than that after its end, so what is closed takes in no record. None: records of closed
+        periods do count, up to the horizon, and restate what is closed (CONTRACT §2).
+        """
 
     def decode(self, record: Record) -> Event | Invalid:
         """Return the event in *record*, or why there is none (CONTRACT §1)."""
@@ -203,10 +216,16 @@ class Domain(Protocol):
         """Return what *event* costs in nano-USD, None when that is not known."""
 
     def next_due(self, closed_through: int | None) -> int | None:
-        """Return the watermark (µs) at which the day after *closed_through* closes; None: nothing to come."""
+        """Return the watermark (µs) at which the period after *closed_through* closes; None: nothing to come."""
 
     def closable_through(self, watermark_us: int) -> int:
-        """Return the last UTC day that *watermark_us* closes."""
+        """Return the last period that *watermark_us* closes."""
+
+    def ids_closed_through(self, closed: int) -> int | None:
+        """Return the last UTC day of which identities need not be at hand once periods are closed through *closed*.
+
+        Only a record that restates asks for them any more. None: there is no such day.
+        """
 
     def settings(self, rows: Sequence[SettingRow]) -> object:
         """Return what *rows*, in order, say, for ``Context.settings``. Rows are never refused: they were when set."""
@@ -220,20 +239,26 @@ class Domain(Protocol):
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold accepted *events*, by tenant and in offset order, into *pages* and judge them per record.
 
-        Those of days up to ``context.closed_through`` restate what is closed (CONTRACT §2).
+        Those of periods up to ``context.closed_through`` restate what is closed (CONTRACT §2).
         """
 
     def tenants_scope(self) -> tuple[str, range]:
         """Return the page kind and buckets under which every tenant with any state is found."""
 
+    def closing_scope(self, period: int) -> tuple[str, range]:
+        """Return the page kind and buckets under which every tenant is found that the close of *period* visits.
+
+        Closing a tenant puts no page there of a tenant that had none.
+        """
+
     def searches(self, first: int, last: int) -> Sequence[Search]:
-        """Return where to look for the first of the days *first* … *last* whose close has anything to do."""
+        """Return where to look for the first of the periods *first* … *last* whose close has anything to do."""
 
-    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
-        """Return keys that closing *day* for *tenants* needs and *pages* does not know; asked until empty."""
+    def close_missing(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
+        """Return keys that closing *period* for *tenants* needs and *pages* does not know; asked until empty."""
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
-        """Fix the judgements of *day* for *tenants* (in code-point order), and of days restated before it."""
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Fix the judgements of *period* for *tenants* (in code-point order), and of periods restated before it."""
 
     def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
         """Return keys that ``rejudge`` and ``standing`` of *tenants* need and *pages* does not know."""
@@ -242,15 +267,16 @@ class Domain(Protocol):
         """Judge the open windows of *tenants* again: settings have changed."""
 
     def standing(
-        self, pages: Pages, tenant_id: str, context: Context
+        self, pages: Pages, tenant_id: str, context: Context, watermark_us: int
     ) -> list[tuple[dict[str, object], dict[str, object] | None]]:
-        """Return (anomaly line, fact or None) of what holds on the tenant's open windows, as of now, published or not.
+        """Return (line, fact or None) of what holds on the tenant's open windows at *watermark_us*, published or not.
 
         A fact is there for what is, or ever was published, HIGH; what was published and holds no more is withdrawn.
+        *watermark_us* is exact, ``context.closed_through`` may be ahead of it: silence and replay close early.
         """
 
-    def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
-        """Return every key under which *tenant_id* may have a page of *day*, whatever its kind."""
+    def day_keys(self, tenant_id: str, period: int) -> Iterable[PageKey]:
+        """Return every key under which *tenant_id* may have a page of *period* to project when that is closed."""
 
     def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
         """Return the parts of a page body that changed since it was last packed or unpacked, by part number.

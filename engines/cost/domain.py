@@ -45,6 +45,8 @@ class CostDomain:
     """
 
     topic = TOPIC
+    period_us = US_PER_DAY
+    lateness_us = None
 
     def __init__(self, prices: PriceBook, start: Profile, limits: FoldLimits = NO_LIMITS) -> None:
         self._prices = prices
@@ -84,6 +86,10 @@ class CostDomain:
         """Return the last day whose end and grace *watermark_us* has reached."""
         return (watermark_us - GRACE_US) // US_PER_DAY - 1
 
+    def ids_closed_through(self, closed: int) -> int | None:
+        """Return the last closed day: only restatements ask for its identities."""
+        return closed
+
     def missing(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> set[PageKey]:
         """Return the pages that folding *events* needs."""
         wanted: set[PageKey] = set()
@@ -101,6 +107,11 @@ class CostDomain:
         """Return where every tenant with any state is found: each has a ledger."""
         return LEDGER, range(1)
 
+    def closing_scope(self, period: int) -> tuple[str, range]:
+        """Return where every tenant is found: drift and restatements visit silent ones, too."""
+        del period
+        return self.tenants_scope()
+
     def searches(self, first: int, last: int) -> Sequence[Search]:
         """Return where to look for a day to close: a week after the last record drift and restatements end."""
         stop = (last + 1) * HOURS_PER_DAY
@@ -108,23 +119,23 @@ class CostDomain:
         months = range(month_days(month_of(first)).start * HOURS_PER_DAY, stop)
         return [Search(DAY, days, _day), Search(MONTH, months, _month_end)]
 
-    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
-        """Return the pages that the close of *day* reads."""
+    def close_missing(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
+        """Return the pages that the close of the day *period* reads."""
         wanted: set[PageKey] = set()
         for tenant_id in tenants:
-            needed = partial(needs.of_close, day=day, hours=self._limits.publish_snapshots)
+            needed = partial(needs.of_close, day=period, hours=self._limits.publish_snapshots)
             wanted |= _unknown(pages, tenant_id, context, needed)
         return wanted
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
-        """Fix snapshot baselines and judgements of *day*, and judge restated days before it again."""
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Fix snapshot baselines and judgements of the day *period*, and judge restated days before it again."""
         effects = Effects()
         for tenant_id in tenants:
             book = Book(pages, tenant_id, context)
-            held = day in book.ledger.open
-            self._detector.close(book, day, effects)
+            held = period in book.ledger.open
+            self._detector.close(book, period, effects)
             if held and self._limits.publish_snapshots:
-                self._publish_day(book, day, effects)
+                self._publish_day(book, period, effects)
         return effects
 
     def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
@@ -142,15 +153,16 @@ class CostDomain:
         return effects
 
     def standing(
-        self, pages: Pages, tenant_id: str, context: Context
+        self, pages: Pages, tenant_id: str, context: Context, watermark_us: int
     ) -> list[tuple[dict[str, object], dict[str, object] | None]]:
-        """Return the anomaly lines and facts of the tenant's open windows as they stand now."""
+        """Return the anomaly lines and facts of the tenant's open windows as they stand now: which are, closes say."""
+        del watermark_us
         return self._detector.standing(Book(pages, tenant_id, context))
 
-    def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
+    def day_keys(self, tenant_id: str, period: int) -> Iterable[PageKey]:
         """Return the keys of a tenant's day page and of its hours: what is projected."""
-        first = day * HOURS_PER_DAY
-        return [day_key(tenant_id, day), *(hour_key(tenant_id, first + hour) for hour in range(HOURS_PER_DAY))]
+        first = period * HOURS_PER_DAY
+        return [day_key(tenant_id, period), *(hour_key(tenant_id, first + hour) for hour in range(HOURS_PER_DAY))]
 
     def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
         """Return the changed parts of a page, sealed for *readers*."""

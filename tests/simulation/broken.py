@@ -149,9 +149,9 @@ class RoomForOneMore(SimDomain):
 class SnapshotUntold(SimDomain):
     """Does not publish the last snapshot of a close."""
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
-        """Close *day*, and leave one out."""
-        effects = super().close(pages, day, tenants, context)
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Close *period*, and leave one out."""
+        effects = super().close(pages, period, tenants, context)
         if effects.outgoing and effects.outgoing[-1].topic == SNAPSHOTS_TOPIC:
             effects.outgoing.pop()
         return effects

@@ -63,6 +63,8 @@ class Tally:
     """The port ``Domain``. A setting of a tenant or of ``*`` is told with everything; its number is all it says."""
 
     topic = TOPIC
+    period_us = US_PER_DAY
+    lateness_us: int | None = None
 
     def decode(self, record: Record) -> Event | Invalid:
         try:
@@ -83,6 +85,9 @@ class Tally:
 
     def closable_through(self, watermark_us: int) -> int:
         return (watermark_us - US_PER_HOUR) // US_PER_DAY - 1
+
+    def ids_closed_through(self, closed: int) -> int | None:
+        return closed
 
     def settings(self, rows: Sequence[SettingRow]) -> object:
         return {row.tenant_id: row.seq for row in rows}
@@ -113,6 +118,10 @@ class Tally:
     def tenants_scope(self) -> tuple[str, range]:
         return LEDGER, range(1)
 
+    def closing_scope(self, period: int) -> tuple[str, range]:
+        del period
+        return self.tenants_scope()
+
     def searches(self, first: int, last: int) -> Sequence[Search]:
         hours = HOURS_PER_DAY
         return (
@@ -124,17 +133,17 @@ class Tally:
             ),
         )
 
-    def close_missing(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
+    def close_missing(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
         del context
-        wanted = {key for tenant in tenants for key in (ledger_key(tenant), *_told_keys(tenant, day))}
+        wanted = {key for tenant in tenants for key in (ledger_key(tenant), *_told_keys(tenant, period))}
         return {key for key in wanted if not pages.known(key)}
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
         effects = Effects()
         for tenant in tenants:
-            sums = [_sum(pages.get(key)) for key in _told_keys(tenant, day)]
+            sums = [_sum(pages.get(key)) for key in _told_keys(tenant, period)]
             if any(sums):
-                effects.outgoing.append(_told(tenant, "close", day, sums, _in_force(context, tenant)))
+                effects.outgoing.append(_told(tenant, "close", period, sums, _in_force(context, tenant)))
         return effects
 
     def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
@@ -151,13 +160,16 @@ class Tally:
                 effects.outgoing.append(_told(tenant, "again", 0, [], seq))
         return effects
 
-    def standing(self, pages: Pages, tenant_id: str, context: Context) -> list[tuple[Told, Told | None]]:
+    def standing(
+        self, pages: Pages, tenant_id: str, context: Context, watermark_us: int
+    ) -> list[tuple[Told, Told | None]]:
+        del watermark_us
         ledger, closed = pages.get(ledger_key(tenant_id)), context.closed_through or 0
         days = sorted(ledger.days) if isinstance(ledger, Ledger) else []
         return [({"tenant": tenant_id, "day": day}, None) for day in days if day > closed]
 
-    def day_keys(self, tenant_id: str, day: int) -> Iterable[PageKey]:
-        return [day_key(tenant_id, day)]
+    def day_keys(self, tenant_id: str, period: int) -> Iterable[PageKey]:
+        return [day_key(tenant_id, period)]
 
     def pack(self, key: PageKey, body: object, readers: int = NEW_READERS) -> Sequence[tuple[int, bytes]]:
         del key, readers

@@ -79,11 +79,11 @@ class DiesAt(Tally):
     def __init__(self, tenant: str) -> None:
         self._tenant: str | None = tenant
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
         if self._tenant in tenants:
             self._tenant = None
             raise asyncio.CancelledError
-        return super().close(pages, day, tenants, context)
+        return super().close(pages, period, tenants, context)
 
 
 async def test_a_close_that_a_death_cut_short_goes_on_behind_the_last_tenant_done_before_anything_else() -> None:

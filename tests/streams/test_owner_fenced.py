@@ -24,9 +24,9 @@ class Confused(CostDomain):
         self._fail("fold")
         return super().fold(pages, events, context)
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
         self._fail("close")
-        return super().close(pages, day, tenants, context)
+        return super().close(pages, period, tenants, context)
 
     def _fail(self, where: str) -> None:
         if self.fails_at == where:

@@ -40,8 +40,8 @@ class RefusesRowsAlone(MemoryStore):
 class CannotClose(CostDomain):
     """The rules with a bug in the close of a day."""
 
-    def close(self, pages: Pages, day: int, tenants: Sequence[str], context: Context) -> Effects:
-        raise ZeroDivisionError(f"{pages} {day} {tenants} {context}")
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
+        raise ZeroDivisionError(f"{pages} {period} {tenants} {context}")
 
 
 async def test_more_dead_letters_than_the_limit_halt_the_worker() -> None:

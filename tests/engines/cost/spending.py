@@ -144,7 +144,7 @@ class Spending:
     def standing(self, tenant_id: str = TENANT) -> list[tuple[Line, Line | None]]:
         """Return what stands on the open windows."""
         self._load(lambda: self.domain.open_missing(self.pages, [tenant_id], self.context))
-        found = self.domain.standing(self.pages, tenant_id, self.context)
+        found = self.domain.standing(self.pages, tenant_id, self.context, 0)
         self.commit()
         return found
 
@@ -206,7 +206,7 @@ class Spending:
 
     def _next_due(self, first: int, last: int) -> int:
         due = [
-            search.day_of(key.bucket)
+            search.period_of(key.bucket)
             for search in self.domain.searches(first, last)
             for key in self.pages.keys(search.kind)
             if key.bucket in search.buckets

@@ -126,6 +126,7 @@ def test_a_close_that_publishes_snapshots_needs_the_hours_too() -> None:
 
 def test_who_has_state_has_a_ledger() -> None:
     assert domain.tenants_scope() == (LEDGER, range(1))
+    assert domain.closing_scope(20_000) == domain.tenants_scope()
     spending = after(D)
     [key] = spending.pages.keys(LEDGER)
     assert key.bucket in domain.tenants_scope()[1]
@@ -135,10 +136,10 @@ def test_closes_look_a_week_back_for_days_and_to_the_end_of_months() -> None:
     days, months = domain.searches(D, D + 3)
     assert (days.kind, months.kind) == (DAY, MONTH)
     assert (days.buckets[0], days.buckets.stop) == ((D - 7) * HOURS_PER_DAY, (D + 4) * HOURS_PER_DAY)
-    assert days.day_of(D * HOURS_PER_DAY) == D
+    assert days.period_of(D * HOURS_PER_DAY) == D
     first = month_key(TENANT, month_of(D)).bucket
     assert months.buckets[0] == first
-    assert months.day_of(first) == month_days(month_of(D)).stop - 1
+    assert months.period_of(first) == month_days(month_of(D)).stop - 1
     assert domain.searches(3, 4)[0].buckets[0] == 0
 
 
