@@ -5,8 +5,9 @@ One invariant: integers decide; what is shown is the exact value, rounded half-e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from engines.core.money import NANOUSD_PER_CENT, divide_half_even
@@ -18,14 +19,12 @@ COST_OVERRUN: Final = "cost_overrun"
 
 RECENT_RUNS: Final = 3
 """The runs whose mean is "now"; the others in the window are "before"."""
-RUNS_MIN: Final = RECENT_RUNS + 1
-"""With three alone, now and before would be one, and nothing could ever overrun."""
 _OVERRUN_RATIO: Final = (130, 100)
 """An overrun is a projected cost 30 % and more over the mean before."""
 _CONFIDENCE_MAX: Final = (95, 100)
 _SAMPLES: Final = 3
-_SAMPLED: Final = 5
-_SAMPLE_CHARACTERS: Final = 100
+SAMPLED: Final = 5
+SAMPLE_CHARACTERS: Final = 100
 _UNKNOWN: Final = "unknown"
 
 
@@ -34,14 +33,46 @@ class Prediction:
     """What one rule says of one worker.
 
     Attributes:
+        holds: whether the rule speaks; the numbers are there in any case.
         confidence: 0 … 1, three decimals.
         value: what is predicted, and the numbers it rests on.
         factors: what contributed, in the order of the reference.
     """
 
+    holds: bool
     confidence: float
     value: dict[str, object]
     factors: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class CostTrend:
+    """What a worker's completed runs cost in the window, in nano-USD.
+
+    Attributes:
+        recent: the sum of the three newest, of as many as there are. before, runs_before: sum and count of the others.
+    """
+
+    recent: int
+    before: int
+    runs_before: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there is a before: with three alone, now and before would be one, and nothing could overrun."""
+        return self.runs_before > 0
+
+    @property
+    def squares(self) -> tuple[int, int]:
+        """Return what projected cost and mean before are to each other: (R/O)² as a fraction."""
+        return (self.recent * self.runs_before) ** 2, (RECENT_RUNS * self.before) ** 2
+
+    @property
+    def overruns(self) -> bool:
+        """Whether the projected cost is 30 % and more over the mean before."""
+        now, then = self.squares
+        over, of = _OVERRUN_RATIO
+        return self.is_enough and of * now >= over * then
 
 
 def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: int = 0) -> Prediction | None:
@@ -55,33 +86,43 @@ def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: i
     """
     seen = list(runs)
     failed = [run for run in seen if run.outcome == "failed"]
-    count, total = len(failed), len(seen)
-    confidence = failure_confidence(count, total)
-    if confidence is None:
+    if not seen:
         return None
-    rate = _rounded(count, total, 3)
+    said = failure_likelihood(len(failed), len(seen), (run.error for run in failed), feedback_patterns)
+    return said if said.holds else None
+
+
+def failure_likelihood(failed: int, total: int, errors: Iterable[str | None], feedback_patterns: int = 0) -> Prediction:
+    """Return what the rule says when so many of *total* runs *failed*; *errors*: theirs, newest first."""
+    rate = _rounded(failed, total, 3)
     factors: list[dict[str, object]] = [
-        {"factor": "recent_failures", "count": count},
+        {"factor": "recent_failures", "count": failed},
         {"factor": "failure_rate", "value": rate},
-        {"factor": "error_samples", "samples": _samples(failed)},
+        {"factor": "error_samples", "samples": _samples(errors)},
     ]
     if feedback_patterns:
         factors.append({"factor": "feedback_patterns", "count": feedback_patterns})
     return Prediction(
-        confidence=confidence,
+        holds=is_failure_likely(failed, total),
+        confidence=min(_rounded(3 * failed, 2 * total, 3), 1.0),
         value={
             "predicted_outcome": HIGH_FAILURE_LIKELIHOOD,
             "failure_rate": rate,
-            "recent_failures": count,
+            "recent_failures": failed,
             "total_runs": total,
         },
         factors=factors,
     )
 
 
+def is_failure_likely(failed: int, total: int) -> bool:
+    """Return whether a third or more of *total* runs *failed*."""
+    return total > 0 and 3 * failed >= total
+
+
 def failure_confidence(failed: int, total: int) -> float | None:
     """Return the rule's confidence when so many of *total* runs *failed*; None when it says nothing."""
-    return None if not total or 3 * failed < total else min(_rounded(3 * failed, 2 * total, 3), 1.0)
+    return min(_rounded(3 * failed, 2 * total, 3), 1.0) if is_failure_likely(failed, total) else None
 
 
 def predict_cost_overrun(runs: Iterable[FinishedRun]) -> Prediction | None:
@@ -94,35 +135,71 @@ def predict_cost_overrun(runs: Iterable[FinishedRun]) -> Prediction | None:
             completed or cost nothing do not count.
     """
     costs = [run.cost_nanousd for run in runs if run.outcome == "completed" and run.cost_nanousd]
-    if len(costs) < RUNS_MIN:
-        return None
-    recent, before, k = sum(costs[:RECENT_RUNS]), sum(costs[RECENT_RUNS:]), len(costs) - RECENT_RUNS
-    now, then = (recent * k) ** 2, (RECENT_RUNS * before) ** 2  # now ÷ then = (R/O)², the projected cost over O
-    over, of = _OVERRUN_RATIO
-    if of * now < over * then:
-        return None
-    most, of_most = _CONFIDENCE_MAX
-    capped = of_most * (now - then) >= most * then
+    said = cost_overrun(trend_of(costs[:RECENT_RUNS], len(costs), sum(costs)))
+    return said if said.holds else None
+
+
+def trend_of(newest: Sequence[int], runs: int, total: int) -> CostTrend:
+    """Return the trend of so many *runs* that cost *total*, of which the three *newest*, or all, cost so much."""
+    return CostTrend(sum(newest), total - sum(newest), runs - len(newest))
+
+
+def cost_overrun(trend: CostTrend) -> Prediction:
+    """Return what the rule says of *trend*; of too few runs, with null for every number and no confidence."""
     return Prediction(
-        confidence=most / of_most if capped else _rounded(now - then, then, 3),
+        holds=trend.overruns,
+        confidence=_overrun_confidence(trend),
         value={
             "predicted_outcome": COST_OVERRUN,
-            "projected_cost_cents": _rounded(recent**2 * k, RECENT_RUNS**2 * before * NANOUSD_PER_CENT, 2),
-            "historical_avg_cents": _rounded(before, k * NANOUSD_PER_CENT, 2),
-            "overrun_percent": _rounded(100 * (now - then), then, 1),
+            "projected_cost_cents": _of(trend, _projected, 2),
+            "historical_avg_cents": _of(trend, _usual, 2),
+            "overrun_percent": _of(trend, _overrun, 1),
         },
         factors=[
-            {"factor": "recent_avg_cost", "value": _rounded(recent, RECENT_RUNS * NANOUSD_PER_CENT, 2)},
-            {"factor": "historical_avg_cost", "value": _rounded(before, k * NANOUSD_PER_CENT, 2)},
-            {"factor": "trend_multiplier", "value": _rounded(recent * k, RECENT_RUNS * before, 3)},
-            {"factor": "sample_size", "recent": RECENT_RUNS, "historical": k},
+            {"factor": "recent_avg_cost", "value": _of(trend, _recent, 2)},
+            {"factor": "historical_avg_cost", "value": _of(trend, _usual, 2)},
+            {"factor": "trend_multiplier", "value": _of(trend, _multiplier, 3)},
+            {"factor": "sample_size", "recent": RECENT_RUNS, "historical": trend.runs_before},
         ],
     )
 
 
-def _samples(failed: list[FinishedRun]) -> list[str]:
+def _overrun_confidence(trend: CostTrend) -> float:
+    if not trend.is_enough:
+        return 0.0
+    now, then = trend.squares
+    most, of_most = _CONFIDENCE_MAX
+    return most / of_most if of_most * (now - then) >= most * then else max(_rounded(now - then, then, 3), 0.0)
+
+
+def _of(trend: CostTrend, number: Callable[[CostTrend], tuple[int, int]], places: int) -> float | None:
+    return _rounded(*number(trend), places) if trend.is_enough else None
+
+
+def _projected(trend: CostTrend) -> tuple[int, int]:
+    return trend.recent**2 * trend.runs_before, RECENT_RUNS**2 * trend.before * NANOUSD_PER_CENT
+
+
+def _usual(trend: CostTrend) -> tuple[int, int]:
+    return trend.before, trend.runs_before * NANOUSD_PER_CENT
+
+
+def _overrun(trend: CostTrend) -> tuple[int, int]:
+    now, then = trend.squares
+    return 100 * (now - then), then
+
+
+def _recent(trend: CostTrend) -> tuple[int, int]:
+    return trend.recent, RECENT_RUNS * NANOUSD_PER_CENT
+
+
+def _multiplier(trend: CostTrend) -> tuple[int, int]:
+    return trend.recent * trend.runs_before, RECENT_RUNS * trend.before
+
+
+def _samples(errors: Iterable[str | None]) -> list[str]:
     """Return what the newest failures said, each text once, newest first."""
-    texts = ((run.error or "")[:_SAMPLE_CHARACTERS] or _UNKNOWN for run in failed[:_SAMPLED])
+    texts = ((error or "")[:SAMPLE_CHARACTERS] or _UNKNOWN for error in islice(errors, SAMPLED))
     return list(dict.fromkeys(texts))[:_SAMPLES]
 
 
