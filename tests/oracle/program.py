@@ -194,7 +194,7 @@ def _stories(log: Sequence[LogRecord], options: Options) -> list[_Story]:
         if options.close_all and days:
             steps[walk.partition] += walk.close(max(days))
     return [
-        _Story(walk.partition, part, PartitionEnd(_next_offset(entries), walk.watermark_us, walk.closed_through))
+        _Story(walk.partition, part, PartitionEnd(_next_offset(entries), walk.watermark.at_us, walk.closed_through))
         for walk, part, entries in zip(walks, steps, logs, strict=True)
     ]
 

@@ -83,7 +83,9 @@ class Bad:
     reason: str
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """The record is a dead letter, and why."""
+
     def __init__(self, field: str | None, reason: str) -> None:
         super().__init__(reason)
         self.bad = Bad(field, reason)
@@ -115,37 +117,38 @@ def parse_time(text: str) -> int | None:
 def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Record | Bad:
     """Return the record in *value*, its gaps filled from CloudEvents *headers*, or why there is none."""
     try:
-        body = _object(value)
+        body = members_of(value)
         return _record(body, dict(headers))
-    except _Refused as refused:
+    except Refused as refused:
         return refused.bad
 
 
 def object_of(value: bytes | None) -> Mapping[str, Any] | None:
     """Return the JSON object in *value*, or None when there is none."""
     try:
-        return _object(value)
-    except _Refused:
+        return members_of(value)
+    except Refused:
         return None
 
 
-def _object(value: bytes | None) -> dict[str, Any]:
+def members_of(value: bytes | None) -> dict[str, Any]:
+    """Return the JSON object in *value*; raises Refused when there is none."""
     if value is None:
-        raise _Refused(None, "null value")
+        raise Refused(None, "null value")
     if len(value) > VALUE_BYTES_MAX:
-        raise _Refused(None, "value too large")
+        raise Refused(None, "value too large")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
-        raise _Refused(None, "not UTF-8") from None
+        raise Refused(None, "not UTF-8") from None
     if _nesting(text) > NESTING_MAX:
-        raise _Refused(None, "nested too deeply")
+        raise Refused(None, "nested too deeply")
     try:
         body = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise _Refused(None, "not JSON") from None
+        raise Refused(None, "not JSON") from None
     if not isinstance(body, dict):
-        raise _Refused(None, "not an object")
+        raise Refused(None, "not an object")
     return body
 
 
@@ -178,71 +181,81 @@ def _no_constant(text: str) -> object:
 
 
 def _record(body: Mapping[str, Any], headers: Mapping[str, bytes]) -> Record:
-    kind = _filled(body, headers, "type", "ce_type")
+    kind = filled(body, headers, "type", "ce_type")
     if kind is not None and kind != "cost-record":
-        raise _Refused("type", "unknown type")
-    occurred = _required(_filled(body, headers, "occurred_at", "ce_time"), "occurred_at")
+        raise Refused("type", "unknown type")
+    occurred = required(filled(body, headers, "occurred_at", "ce_time"), "occurred_at")
     occurred_us = parse_time(occurred)
     if occurred_us is None:
-        raise _Refused("occurred_at", "not a time")
-    input_tokens = _tokens(body, "input_tokens", None)
-    cached = _tokens(body, "cached_input_tokens", 0)
+        raise Refused("occurred_at", "not a time")
+    input_tokens = tokens_of(body, "input_tokens", None)
+    cached = tokens_of(body, "cached_input_tokens", 0)
     if cached > input_tokens:
-        raise _Refused("cached_input_tokens", "more than input_tokens")
+        raise Refused("cached_input_tokens", "more than input_tokens")
     return Record(
-        source=headers.get("ce_source", b"").decode(),
-        id=_required(_filled(body, headers, "id", "ce_id"), "id"),
-        tenant_id=_required(_text(body, "tenant_id"), "tenant_id"),
+        source=source_of(headers),
+        id=required(filled(body, headers, "id", "ce_id"), "id"),
+        tenant_id=required(text_of(body, "tenant_id"), "tenant_id"),
         occurred_us=occurred_us,
-        model=_required(_text(body, "model"), "model"),
+        model=required(text_of(body, "model"), "model"),
         input_tokens=input_tokens,
-        output_tokens=_tokens(body, "output_tokens", None),
+        output_tokens=tokens_of(body, "output_tokens", None),
         cached_input_tokens=cached,
         is_retry=_flag(body, "is_retry"),
-        given_nanousd=_cost(body),
-        provider=_text(body, "provider"),
-        user_id=_text(body, "user_id"),
-        feature_tag=_text(body, "feature_tag"),
-        request_id=_text(body, "request_id"),
-        workflow_id=_text(body, "workflow_id"),
-        skill_id=_text(body, "skill_id"),
+        given_nanousd=cost_of(body),
+        provider=text_of(body, "provider"),
+        user_id=text_of(body, "user_id"),
+        feature_tag=text_of(body, "feature_tag"),
+        request_id=text_of(body, "request_id"),
+        workflow_id=text_of(body, "workflow_id"),
+        skill_id=text_of(body, "skill_id"),
     )
 
 
-def _required(text: str | None, field: str) -> str:
+def required(text: str | None, field: str) -> str:
+    """Return *text*, which must be there."""
     if text is None:
-        raise _Refused(field, "missing")
+        raise Refused(field, "missing")
     return text
 
 
-def _filled(body: Mapping[str, Any], headers: Mapping[str, bytes], field: str, header: str) -> str | None:
-    text = _text(body, field)
+def filled(body: Mapping[str, Any], headers: Mapping[str, bytes], field: str, header: str) -> str | None:
+    """Return a member, or what a CloudEvents header says in its place."""
+    text = text_of(body, field)
     if text is None and header in headers:
-        return _text({field: headers[header].decode("utf-8", "surrogateescape")}, field)
+        return text_of({field: headers[header].decode("utf-8", "surrogateescape")}, field)
     return text
 
 
-def _text(body: Mapping[str, Any], field: str) -> str | None:
+def source_of(headers: Mapping[str, bytes]) -> str:
+    """Return the CloudEvents source, "" when there is none."""
+    source = headers.get("ce_source", b"")
+    return text_of({"source": source.decode("utf-8", "surrogateescape")}, "source", least=0) or ""
+
+
+def text_of(body: Mapping[str, Any], field: str, *, least: int = 1, most: int = TEXT_MAX) -> str | None:
+    """Return a member of so many characters, or None when it is null or absent."""
     text = body.get(field)
     if text is None:
         return None
     if not isinstance(text, str):
-        raise _Refused(field, "not a string")
-    if not 1 <= len(text) <= TEXT_MAX:
-        raise _Refused(field, "length")
+        raise Refused(field, "not a string")
+    if not least <= len(text) <= most:
+        raise Refused(field, "length")
     if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
-        raise _Refused(field, "NUL or lone surrogate")
+        raise Refused(field, "NUL or lone surrogate")
     return text
 
 
-def _tokens(body: Mapping[str, Any], field: str, default: int | None) -> int:
+def tokens_of(body: Mapping[str, Any], field: str, default: int | None) -> int:
+    """Return a count of tokens; without a *default* it must be there."""
     count = body.get(field)
     if count is None:
         if default is None:
-            raise _Refused(field, "missing")
+            raise Refused(field, "missing")
         return default
     if type(count) is not int or not 0 <= count <= TOKENS_MAX:
-        raise _Refused(field, "not a count")
+        raise Refused(field, "not a count")
     return count
 
 
@@ -251,17 +264,18 @@ def _flag(body: Mapping[str, Any], field: str) -> bool:
     if flag is None:
         return False
     if not isinstance(flag, bool):
-        raise _Refused(field, "not a boolean")
+        raise Refused(field, "not a boolean")
     return flag
 
 
-def _cost(body: Mapping[str, Any]) -> int | None:
+def cost_of(body: Mapping[str, Any]) -> int | None:
+    """Return `cost_cents` in nano-USD, or None when nobody said."""
     cents = body.get("cost_cents")
     if cents is None:
         return None
     if isinstance(cents, bool) or not isinstance(cents, int | Decimal):
-        raise _Refused("cost_cents", "not a number")
+        raise Refused("cost_cents", "not a number")
     if not 0 <= cents <= CENTS_MAX:
-        raise _Refused("cost_cents", "out of range")
+        raise Refused("cost_cents", "out of range")
     nanousd = _WIDE.multiply(Decimal(cents), Decimal(NANOUSD_PER_CENT))
     return int(nanousd.to_integral_value(rounding=ROUND_HALF_EVEN))

@@ -67,6 +67,29 @@ Step = Judged | Closed | Learned
 
 
 @dataclass
+class Watermark:
+    """How far a partition's event time has come (CONTRACT §2); `at_us` None before its first record."""
+
+    at_us: int | None = None
+    last_append_us: int | None = None
+
+    def wait(self, append_us: int | None) -> None:
+        """Pass the time since the record before: what is longer than a minute counts as event time, too."""
+        if append_us is not None and self.last_append_us is not None and self.at_us is not None:
+            gap = append_us - self.last_append_us
+            if gap > GAP_MIN_US:
+                self._advance(self.at_us + gap)
+        self.last_append_us = append_us
+
+    def see(self, occurred_us: int) -> None:
+        """Pass a record of this time."""
+        self._advance(occurred_us - WATERMARK_LAG_US)
+
+    def _advance(self, to_us: int) -> None:
+        self.at_us = to_us if self.at_us is None else max(self.at_us, to_us)
+
+
+@dataclass
 class Walk:
     """A partition on its way through its log; the fields are what a worker would remember."""
 
@@ -76,8 +99,7 @@ class Walk:
     now_us: int | None = None
     dedup_days: int = HORIZON_DAYS
     learns_at: Sequence[int] = ()
-    watermark_us: int | None = None
-    last_append_us: int | None = None
+    watermark: Watermark = field(default_factory=Watermark)
     closed_through: int | None = None
     seen: dict[tuple[str, str, str, int], Record] = field(default_factory=dict)
 
@@ -95,10 +117,10 @@ class Walk:
             elif home(record.tenant_id, self.partitions) != self.partition:
                 yield self._judged(entry, "forwarded", record=record)
             else:
-                self._wait(entry.append_us)
+                self.watermark.wait(entry.append_us)
                 yield from self._close_due()
                 yield self._at_home(entry, record)
-                self._advance(record.occurred_us - WATERMARK_LAG_US)
+                self.watermark.see(record.occurred_us)
                 yield from self._close_due()
         if due:
             yield Learned(None)
@@ -109,25 +131,15 @@ class Walk:
             self.closed_through = through
             yield Closed(through)
 
-    def _wait(self, append_us: int | None) -> None:
-        if append_us is not None and self.last_append_us is not None and self.watermark_us is not None:
-            gap = append_us - self.last_append_us
-            if gap > GAP_MIN_US:
-                self._advance(self.watermark_us + gap)
-        self.last_append_us = append_us
-
-    def _advance(self, to_us: int) -> None:
-        self.watermark_us = to_us if self.watermark_us is None else max(self.watermark_us, to_us)
-
     def _close_due(self) -> Iterator[Closed]:
-        if self.watermark_us is not None:
+        if self.watermark.at_us is not None:
             # The greatest day with (day + 1) * DAY + GRACE <= watermark.
-            yield from self.close((self.watermark_us - GRACE_US) // DAY_US - 1)
+            yield from self.close((self.watermark.at_us - GRACE_US) // DAY_US - 1)
 
     def _at_home(self, entry: LogRecord, record: Record) -> Judged:
         cost, why = self._cost(record)
         closed = self.closed_through is not None and record.day <= self.closed_through
-        age = 0 if self.watermark_us is None else self.watermark_us // DAY_US - record.day
+        age = 0 if self.watermark.at_us is None else self.watermark.at_us // DAY_US - record.day
         if closed and age > min(HORIZON_DAYS, self.dedup_days):
             reason = "too_old" if age > HORIZON_DAYS else "dedup_unknown"
             return self._judged(entry, "late", record=record, late_reason=reason, cost_nanousd=cost)
