@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from engines.core.errors import SettingsError
+from engines.core.fields import Instant, Text
 from engines.core.model import Invalid, NewSetting, SettingRow
 from engines.core.time import format_instant, parse_instant
-from engines.cost.record import Instant, Text
+from engines.core.wire import read_object
 from engines.cost.rule_names import RULES
 from engines.cost.settings import EVERY_TENANT
-from engines.cost.wire import read_object
 
 Kind = Literal["budget", "tag", "rule"]
 

@@ -10,13 +10,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
+from engines.core.cents import COST_CENTS_MAX, nanousd_of_cents
 from engines.core.errors import OutlayError
+from engines.core.fields import TEXT_CHARACTERS_MAX
 from engines.core.model import Invalid
 from engines.core.time import day_of, parse_instant
+from engines.core.wire import read_object
 from engines.cost import decode
 from engines.cost.prices import PriceBook, Unpriced
-from engines.cost.record import COST_CENTS_MAX, TEXT_CHARACTERS_MAX, nanousd_of_cents
-from engines.cost.wire import read_object
 from streams.backtest.cases import Series
 from streams.backtest.failures import Run
 

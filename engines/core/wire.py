@@ -1,8 +1,8 @@
 """JSON as it may come: what a value must be before anyone asks what it says (CONTRACT §1).
 
-The careful way, for values that the quick decoder does not take: of duplicate keys the last counts even when the
-first is of a wrong type, numbers are exact, and whatever stands in members nobody knows is accepted as long as it is
-JSON, lone surrogates and NUL included. A byte order mark is no JSON.
+``read_object`` is the careful way, for values that a domain's quick decoder does not take: of duplicate keys the last
+counts even when the first is of a wrong type, numbers are exact, and whatever stands in members nobody knows is
+accepted as long as it is JSON, lone surrogates and NUL included. A byte order mark is no JSON.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _DIGITS_MAX: Final = 40
 _TOO_DEEP: Final = f"the value is nested deeper than {NESTING_MAX}"
 
 
+class Unusual(ValueError):
+    """A quick way does not take this record as it stands; the careful one decides."""
+
+
 class _NoObject(Exception):
     """The value cannot even be read as text; the message says why."""
 
@@ -41,6 +45,11 @@ def read_object(value: bytes | None) -> dict[str, object] | Invalid:
     except ValueError as error:
         return Invalid(None, f"the value is not JSON: {error}")
     return members if isinstance(members, dict) else Invalid(None, "the value is not a JSON object")
+
+
+def is_large_or_nested(value: bytes) -> bool:
+    """Return whether *value* may be longer or nested deeper than is allowed; only then does it need counting."""
+    return len(value) > VALUE_BYTES_MAX or value.count(b"{") + value.count(b"[") > NESTING_MAX
 
 
 def _text(value: bytes | None) -> str:
