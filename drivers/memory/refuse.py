@@ -82,6 +82,10 @@ def _bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _true(value: object) -> bool:
+    return value is True
+
+
 def _float(value: object) -> bool:
     return isinstance(value, int | float)
 
@@ -117,7 +121,9 @@ _ACCEPTS: dict[ColumnType, Callable[[object], bool]] = {
 
 
 def _columns(table: Table) -> tuple[tuple[str, bool, Callable[[object], bool]], ...]:
-    return tuple((column.name, column.nullable, _ACCEPTS[column.type]) for column in table.columns)
+    accepts = {column.name: _ACCEPTS[column.type] for column in table.columns}
+    accepts |= dict.fromkeys(table.always_true, _true)
+    return tuple((column.name, column.nullable, accepts[column.name]) for column in table.columns)
 
 
 _COLUMNS = {name: _columns(table) for name, table in TABLES.items()}

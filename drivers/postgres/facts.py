@@ -21,6 +21,8 @@ WORKER_RIGHTS: Final = {
     "outbox": ("SELECT", "INSERT", "DELETE"),
     "snapshots": ("SELECT", "INSERT", "UPDATE"),
     "anomalies": ("SELECT", "INSERT", "UPDATE"),
+    "pattern_feedback": ("SELECT", "INSERT", "UPDATE"),
+    "prediction_events": ("SELECT", "INSERT", "UPDATE"),
     "settings": ("SELECT",),
     "settings_head": ("SELECT", "UPDATE"),  # a close locks its row: PostgreSQL asks for UPDATE to do so
 }

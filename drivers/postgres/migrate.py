@@ -15,14 +15,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits
 from drivers.postgres.errors import locked_out
 from engines.core.errors import SettingsError, Transient
+from engines.core.tables import TABLES
 
 MIGRATION_LIMITS = PostgresLimits(idle_in_transaction_s=60, lock_s=3, statement_s=3600, call_s=4000)
-EMPTY_STATE = "TRUNCATE positions, topics, pages, id_blocks, outbox, snapshots, anomalies"
+STATE = ("positions", "topics", "pages", "id_blocks", "outbox", *TABLES)
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7241500301)"  # any number that nothing else here uses
 
 
@@ -100,8 +102,13 @@ async def _upgrade(connections: Connections, revision: str, *, rebuild: bool, co
             await schema_version.check(raw)
             return Migrated(now)
         if tables and rebuild:
-            await session.execute(text(EMPTY_STATE))
+            await session.execute(text(f"TRUNCATE {', '.join(await _present(session))}"))
         return await session.run_sync(_run, now, revision, contract or rebuild)
+
+
+async def _present(session: AsyncConnection) -> list[str]:
+    """Return the tables of state that there are: a database of an earlier version may lack some."""
+    return [one for one in STATE if await session.scalar(text(f"SELECT to_regclass('{one}') IS NOT NULL"))]
 
 
 def _is_newer(revision: str) -> bool:

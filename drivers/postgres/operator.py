@@ -27,6 +27,12 @@ FROM outbox JOIN positions USING (topic, partition) WHERE seq > published
 GROUP BY topic, partition, out_topic
 """
 _LAGS: Final = "SELECT EXISTS (SELECT FROM pages WHERE partition = $1 AND topic = $2 AND as_of > $3)"
+# Offsets of the old log say nothing in the new one: what lags lies where it goes on, what is shown below that.
+_RENUMBER: Final = """
+UPDATE pages SET as_of = CASE WHEN as_of > $3 THEN $4 ELSE $5 END
+WHERE partition = $1 AND topic = $2 AND as_of > CASE WHEN as_of > $3 THEN $4 ELSE $5 END
+"""
+_RENUMBER_S: Final = 3_600.0
 _PIN: Final = """
 INSERT INTO topics (topic, partitions, cluster_id, topic_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (topic)
@@ -47,10 +53,14 @@ class PositionTable:
 
     def __init__(self, url: str, limits: PostgresLimits) -> None:
         self._connections = Connections(url, limits, pool_size=1, application_name="outlay-operator")
+        # Going on may write to every page of a partition, and what a worker's limits cut off would never go on.
+        patient = replace(limits, statement_s=_RENUMBER_S, call_s=_RENUMBER_S)
+        self._accepting = Connections(url, patient, pool_size=1, application_name="outlay-operator")
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._connections.close()
+        await self._accepting.close()
 
     async def read(self) -> tuple[list[Held], list[TopicPin]]:
         """Return all positions, by topic and partition, and the pins of their topics, as of one moment.
@@ -79,10 +89,11 @@ class PositionTable:
     async def accept(self, tp: TopicPartition, log: LogBounds, next_offset: int) -> Position | None:
         """Pin the position of *tp*, and its topic, to *log*, let it go on at *next_offset*, and return it.
 
+        Its pages get offsets that the new log will pass, so that a claim finds those that lag and no others.
         None when there is no such position: nothing is changed then. Raises Transient.
         """
         async with (
-            self._connections.raw(f"accepting {tp.topic}/{tp.partition}") as connection,
+            self._accepting.raw(f"accepting {tp.topic}/{tp.partition}") as connection,
             connection.transaction(),
         ):
             row = await connection.fetchrow(sql.LOCK_POSITION, tp.partition, tp.topic)
@@ -93,6 +104,8 @@ class PositionTable:
             after = accepted(before, log, next_offset, lags=lags)
             expected = (tp.partition, tp.topic, before.epoch, before.version)
             await connection.execute(sql.MOVE_POSITION, *expected, *moved_values(after))
+            renumber = (before.projected, after.next_offset, after.projected)
+            await connection.execute(_RENUMBER, tp.partition, tp.topic, *renumber)
             await connection.execute(_PIN, tp.topic, log.partitions, log.cluster_id, log.topic_id)
         return after
 
@@ -108,8 +121,8 @@ def accepted(position: Position, log: LogBounds, next_offset: int, *, lags: bool
         cluster_id=log.cluster_id,
         topic_id=log.topic_id,
         next_offset=next_offset,
-        # after going back, pages written from here on carry lower offsets
-        projected=min(position.projected, next_offset) if lags else next_offset,
+        # a page that lags lies at next_offset, at most: once it is shown, it does not lag for any claim after
+        projected=min(position.projected, next_offset - 1) if lags else next_offset,
         attempt=None,
         epoch=position.epoch + 1,
         version=position.version + 1,

@@ -141,6 +141,7 @@ def _projection(table: Table) -> sa.Table:
         _key("partition", sa.Integer),
         *(_key(column.name, projections_types[column.type]) for column in keys),
         *(sa.Column(column.name, projections_types[column.type], nullable=column.nullable) for column in others),
+        *(sa.CheckConstraint(name, name=f"{table.name}_{name}") for name in table.always_true),
         postgresql_partition_by=f"RANGE ({next(column.name for column in keys if column.type == 'timestamp_us')})",
     )
 

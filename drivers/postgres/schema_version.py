@@ -11,9 +11,9 @@ from typing import Final
 from drivers.postgres.connections import Raw
 from engines.core.errors import SettingsError
 
-OLDEST = 4
+OLDEST = 5
 """The oldest revision this code works with."""
-NEWEST = 4
+NEWEST = 5
 """The newest revision this code knows; it works with newer ones as long as the database says so."""
 
 _READ: Final = "SELECT version_num FROM alembic_version"

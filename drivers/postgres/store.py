@@ -158,7 +158,9 @@ class PostgresStore:
                 return await _move(connection, batch)  # one statement needs no BEGIN and COMMIT
             try:
                 return await _commit(connection, batch)
-            except asyncpg.CheckViolationError as error:  # the only check is that a row has a partition
+            except asyncpg.CheckViolationError as error:
+                if error.constraint_name is not None:
+                    raise  # a value is not what its column takes
                 self._ensured.forget()
                 raise Transient(f"committing {tp.topic}/{tp.partition}: a time partition was dropped") from error
 

@@ -16,14 +16,13 @@ from drivers.postgres.connections import Raw
 from drivers.postgres.positions import EPOCH, instant
 from engines.core.errors import DataRefused
 from engines.core.model import Batch
-from engines.core.tables import ANOMALIES, SNAPSHOTS, Table
+from engines.core.tables import TABLES, Table
 
 EPOCH_DAY: Final = EPOCH.date()
 PARTITIONED: Final[dict[str, Literal["week", "month"]]] = {
     "pages": "week",
     "id_blocks": "week",
-    SNAPSHOTS.name: "month",
-    ANOMALIES.name: "month",
+    **dict.fromkeys(TABLES, "month"),
 }
 _HOURS_A_WEEK: Final = 168
 _DAYS_A_WEEK: Final = 7
@@ -109,4 +108,4 @@ def _start(table: Table) -> int:
     return next(at for at, column in enumerate(table.columns) if column.type == "timestamp_us")
 
 
-_STARTS: Final = tuple((table.name, _start(table)) for table in (SNAPSHOTS, ANOMALIES))
+_STARTS: Final = tuple((table.name, _start(table)) for table in TABLES.values())

@@ -24,11 +24,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A projection: its columns after ``partition``, and how many of the first ones make the key with it."""
+    """A projection.
+
+    Attributes:
+        columns: those after ``partition``.
+        key_columns: how many of the first ones make the key with it.
+        always_true: columns in which a store takes no other value.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key_columns: int
+    always_true: tuple[str, ...] = ()
 
 
 SNAPSHOTS = Table(
@@ -78,4 +85,44 @@ ANOMALIES = Table(
     key_columns=3,
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (SNAPSHOTS, ANOMALIES)}
+PATTERN_FEEDBACK = Table(
+    "pattern_feedback",
+    (
+        Column("feedback_id", "text"),
+        Column("revision", "int"),
+        Column("as_of", "timestamp_us"),  # part of the key, as the table is partitioned by it
+        Column("tenant_id", "text"),
+        Column("pattern_type", "text"),  # failure_pattern | cost_spike
+        Column("severity", "text"),
+        Column("status", "text"),  # active | cleared; of a spike provisional | final | withdrawn
+        Column("active", "bool"),
+        Column("signature", "text"),
+        Column("worker_id", "text"),
+        Column("occurrence_count", "int"),
+        Column("active_since", "timestamp_us"),
+        Column("line", "json"),  # the whole feedback line, CONTRACT §7
+    ),
+    key_columns=3,
+)
+
+PREDICTION_EVENTS = Table(
+    "prediction_events",
+    (
+        Column("prediction_id", "text"),
+        Column("revision", "int"),
+        Column("as_of", "timestamp_us"),  # part of the key, as the table is partitioned by it
+        Column("tenant_id", "text"),
+        Column("prediction_type", "text"),  # failure_likelihood | cost_overrun
+        Column("subject_type", "text"),  # worker
+        Column("subject_id", "text"),
+        Column("status", "text"),  # active | superseded | withdrawn | expired
+        Column("confidence_score", "float"),
+        Column("expires_at", "timestamp_us"),
+        Column("is_advisory", "bool"),
+        Column("line", "json"),  # the whole prediction line, CONTRACT §7
+    ),
+    key_columns=3,
+    always_true=("is_advisory",),  # nothing but an envelope may act on a prediction
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (SNAPSHOTS, ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS)}

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from drivers.postgres.connections import Raw, libpq_url
-from drivers.postgres.migrate import migrate
+from drivers.postgres.migrate import STATE, migrate
 from drivers.postgres.store import PostgresStore
 
 
@@ -26,7 +26,7 @@ def tables(migrated_url: str) -> Iterator[str]:
 
     async def empty() -> None:
         connection = await asyncpg.connect(libpq_url(migrated_url))
-        await connection.execute("TRUNCATE positions, topics, pages, id_blocks, outbox, snapshots, anomalies, settings")
+        await connection.execute(f"TRUNCATE {', '.join(STATE)}, settings")
         await connection.execute("UPDATE settings_head SET seq = 0")
         await connection.close()
 

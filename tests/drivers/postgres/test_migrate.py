@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits, Raw, libpq_url
-from drivers.postgres.migrate import ONE_AT_A_TIME, Migrated, alembic_config, migrate
+from drivers.postgres.migrate import ONE_AT_A_TIME, STATE, Migrated, alembic_config, migrate
 from drivers.postgres.schema import metadata, projections
 from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
@@ -144,7 +144,7 @@ async def test_rebuilding_leaves_settings_and_fences_whoever_works(
     assert await postgres_store.commit(batch(claimed, rows=[snapshot(), anomaly()], **contents))
     await migrate(tables, rebuild=True)
     assert await postgres_store.commit(batch(moved(claimed))) is False
-    for table in ("positions", "topics", "pages", "id_blocks", "outbox", "snapshots", "anomalies"):
+    for table in STATE:
         assert await observer.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert len(await settings.read()) == 1
     await settings.close()
