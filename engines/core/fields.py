@@ -57,7 +57,8 @@ def first_violation(error: ValidationError, types: str) -> Invalid:
     return Invalid(str(first["loc"][0]), reason.format_map(first.get("ctx", {})) if kind in _REASONS else reason)
 
 
-def _without_nul(text: str) -> str:
+def without_nul(text: str) -> str:
+    """Return *text*; a violation when it holds a NUL, which no text of the database can."""
     if "\0" in text:
         raise PydanticCustomError("nul", "contains a NUL character")
     return text
@@ -100,9 +101,9 @@ _INSTANT_SCHEMA: Final = {
 _TOKENS_SCHEMA: Final = {"type": "integer", "minimum": 0, "maximum": TOKENS_MAX}
 _CENTS_SCHEMA: Final = {"type": "number", "minimum": 0, "maximum": COST_CENTS_MAX}
 
-Text = Annotated[str, _TEXT, AfterValidator(_without_nul), WithJsonSchema(_TEXT_SCHEMA)]
+Text = Annotated[str, _TEXT, AfterValidator(without_nul), WithJsonSchema(_TEXT_SCHEMA)]
 OptionalText = Annotated[
-    str | None, _TEXT, AfterValidator(_without_nul), WithJsonSchema({"anyOf": [_TEXT_SCHEMA, _NULL]})
+    str | None, _TEXT, AfterValidator(without_nul), WithJsonSchema({"anyOf": [_TEXT_SCHEMA, _NULL]})
 ]
 Instant = Annotated[str, _TEXT, AfterValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)]
 Tokens = Annotated[int, Field(strict=True, ge=0, le=TOKENS_MAX), WithJsonSchema(_TOKENS_SCHEMA)]
