@@ -29,8 +29,8 @@ GROUP BY topic, partition, out_topic
 _LAGS: Final = "SELECT EXISTS (SELECT FROM pages WHERE partition = $1 AND topic = $2 AND as_of > $3)"
 # Offsets of the old log say nothing in the new one: what lags lies where it goes on, what is shown below that.
 _RENUMBER: Final = """
-UPDATE pages SET as_of = CASE WHEN as_of > $3 THEN $4 ELSE $5 END
-WHERE partition = $1 AND topic = $2 AND as_of > CASE WHEN as_of > $3 THEN $4 ELSE $5 END
+UPDATE pages SET as_of = CASE WHEN as_of > $3 THEN $4::bigint ELSE $5::bigint END
+WHERE partition = $1 AND topic = $2 AND as_of > CASE WHEN as_of > $3 THEN $4::bigint ELSE $5::bigint END
 """
 _RENUMBER_S: Final = 3_600.0
 _PIN: Final = """

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.claims import pin_of
-from drivers.postgres.operator import accepted
 from engines.core.model import Position, TopicPartition
+from tests.drivers.accepting import accept
 from tests.simulation.database import Database, Watch
 from tests.simulation.faults import Kind
 from tests.simulation.tasks import NODE
@@ -146,7 +146,7 @@ class Mishaps(Watch):
         tp, broker = position.tp, self._world.broker
         log, tables = broker.log.bounds(tp), self._world.store_for(tp).tables
         broker.history.lose(tp, self._place(position), broker.history.place(tp, log.start))
-        tables.positions[tp] = accepted(position, log, log.start)
+        accept(tables, tp, log, log.start)
         tables._state.pins[tp.topic] = pin_of(tp.topic, log)
         self.happened(Kind.ACCEPTED)
         self._world.tell(f"{tp} goes on at {log.start}")

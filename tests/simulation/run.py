@@ -203,7 +203,6 @@ def _stamps(feed: Feed) -> frozenset[bytes]:
 
 def _undone(world: World) -> str:
     """Return what is not consumed, committed, published and projected yet."""
-    renewed = world.broker.history.generation > 0  # then offsets do not say any more which page is newer
     for tp in world.broker.partitions:
         position, tables = world.position(tp), world.store_for(tp).tables
         end = world.broker.log.stable_end(tp)
@@ -211,7 +210,7 @@ def _undone(world: World) -> str:
             return f"{tp} is not consumed up to {end}: {position}"
         if tables.outbox.get(tp) or position.published != position.outbox_seq:
             return f"{tp} is not published: {position}"
-        if not renewed and any(page.as_of > position.projected for page in tables.pages.get(tp, {}).values()):
+        if any(page.as_of > position.projected for page in tables.pages.get(tp, {}).values()):
             return f"{tp} is not projected: {position}"
         if position.closing_day is not None:
             return f"{tp} has a close under way: {position}"

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from drivers.postgres.operator import accepted
 from streams.cache import whole
+from tests.drivers.accepting import accept
 from tests.streams.failing import LIMITS, TP, Rig, die, stream_of
 
 PATIENT = replace(LIMITS, projection_rows=1, projection_every_s=1e9)
@@ -18,7 +18,7 @@ async def test_what_was_written_after_going_back_and_never_shown_is_shown_by_the
     rig.log.truncate(TP, 0)
     for record in stream_of(2)[:40]:
         rig.log.append(TP, record.value, headers=record.headers)
-    rig.store.positions[TP] = accepted(rig.store.positions[TP], rig.log.bounds(TP), 0)
+    accept(rig.store, TP, rig.log.bounds(TP), 0)
     second = await rig.owner()
     await rig.drive(second)
     await die(second)
@@ -30,3 +30,22 @@ async def test_what_was_written_after_going_back_and_never_shown_is_shown_by_the
     assert len(written) > 1
     assert len(written - lagging) <= 1, "the first commit has shown one of them"
     await last.release()
+
+
+async def test_what_lagged_and_was_shown_after_going_back_is_not_shown_again_by_the_next_owner() -> None:
+    rig = Rig(stream_of(1), limits=PATIENT)
+    first = await rig.owner()
+    await rig.drive(first)
+    await die(first)
+    rig.log.truncate(TP, 0)
+    accept(rig.store, TP, rig.log.bounds(TP), 0)
+    rig.deps = replace(rig.deps, limits=LIMITS)
+    lagging = []
+    for _ in range(3):
+        owner = await rig.owner()
+        assert owner.claim is not None
+        lagging.append(len(owner.claim.state.cache.stale))
+        await rig.drive(owner)
+        await owner.release()
+    assert lagging[0] > 0
+    assert lagging[1:] == [0, 0]

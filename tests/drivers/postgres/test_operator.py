@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from drivers.claims import TopicPin
+from drivers.memory.store import MemoryStore
 from drivers.postgres.connections import PostgresLimits
 from drivers.postgres.operator import PositionTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import PositionRefused, SettingsError, Transient
 from engines.core.model import Attempt, IdBlock, PageKey, Position, TopicPartition
+from engines.core.ports import Store
+from tests.drivers.accepting import accept
 from tests.drivers.store_subject import LOG, TP, batch, message, moved
 
 RECREATED = replace(LOG, topic_id="new topic", start=0, end=40)
@@ -87,16 +90,44 @@ async def test_a_partition_never_claimed_cannot_be_accepted(
     assert (await postgres_store.claim(TP, LOG)).version == 1
 
 
-async def test_after_going_back_no_page_is_taken_for_projected(
+@pytest.mark.parametrize("next_offset", [0, 1, 10, 20, 49, 50, 90])
+@pytest.mark.parametrize("projected", [0, 9, 10, 19, 20, 49, 50])
+async def test_wherever_it_goes_on_the_same_pages_lag_until_they_are_shown(
+    table: PositionTable, postgres_store: PostgresStore, next_offset: int, projected: int
+) -> None:
+    await _three_commits(postgres_store, projected)
+    lagged = {key for key, _ in await postgres_store.stale_pages(TP, projected)}
+    accepted = await table.accept(TP, RECREATED, next_offset)
+    assert accepted is not None
+    assert {key for key, _ in await postgres_store.stale_pages(TP, accepted.projected)} == lagged
+    twin = MemoryStore()
+    await _three_commits(twin, projected)
+    accept(twin, TP, RECREATED, next_offset)
+    assert (twin.positions[TP].next_offset, twin.positions[TP].projected) == (next_offset, accepted.projected)
+    assert await twin.stale_pages(TP, -9) == await postgres_store.stale_pages(TP, -9)
+    assert await postgres_store.stale_pages(TP, next_offset) == [], "shown where it goes on, none is shown again"
+
+
+async def _three_commits(store: Store, projected: int) -> None:
+    """Write a page at each of the offsets 10, 20 and 50; those above *projected* lag."""
+    position = replace(await store.claim(TP, LOG), released=False)
+    for as_of in (10, 20, 50):
+        changes = {"next_offset": as_of, "projected": min(projected, as_of)}
+        page = (PageKey(f"of {as_of}", "cost.day", 0), b"1")
+        assert await store.commit(batch(position, changes, pages=[page]))
+        position = moved(position, **changes)
+
+
+async def test_what_is_written_after_going_back_lags_and_what_was_shown_does_not(
     table: PositionTable, postgres_store: PostgresStore
 ) -> None:
-    old, new = PageKey("old", "cost.day", 0), PageKey("new", "cost.day", 0)
-    await committed(postgres_store, {"next_offset": 50, "projected": 50}, pages=[(old, b"1")])
+    shown, lagging, new = (PageKey(name, "cost.day", 0) for name in ("shown", "lagging", "new"))
+    before = await committed(postgres_store, {"next_offset": 40, "projected": 40}, pages=[(shown, b"1")])
+    assert await postgres_store.commit(batch(before, {"next_offset": 50}, pages=[(lagging, b"2")]))
     await table.accept(TP, RECREATED, 10)
     claimed = await postgres_store.claim(TP, RECREATED)
-    assert await postgres_store.commit(batch(claimed, {"next_offset": 20}, pages=[(new, b"2")]))
-    found = await postgres_store.stale_pages(TP, claimed.projected)
-    assert {key for key, _ in found} == {old, new}
+    assert await postgres_store.commit(batch(claimed, {"next_offset": 20}, pages=[(new, b"3")]))
+    assert await postgres_store.stale_pages(TP, claimed.projected) == [(lagging, 10), (new, 20)]
 
 
 async def test_after_going_to_the_end_nothing_lags(table: PositionTable, postgres_store: PostgresStore) -> None:
@@ -106,17 +137,6 @@ async def test_after_going_to_the_end_nothing_lags(table: PositionTable, postgre
     assert accepted is not None
     assert (accepted.next_offset, accepted.projected) == (90, 90)
     assert await postgres_store.read_position(TP) == accepted
-
-
-@pytest.mark.parametrize("next_offset", [10, 20, 90])
-async def test_pages_that_lag_still_do_wherever_it_goes_on(
-    table: PositionTable, postgres_store: PostgresStore, next_offset: int
-) -> None:
-    key = PageKey("t", "cost.day", 0)
-    await committed(postgres_store, {"next_offset": 20, "projected": 15}, pages=[(key, b"1")])
-    accepted = await table.accept(TP, LOG, next_offset)
-    assert accepted is not None
-    assert await postgres_store.stale_pages(TP, accepted.projected) == [(key, 20)]
 
 
 async def test_after_going_back_no_identity_is_lost(table: PositionTable, postgres_store: PostgresStore) -> None:
