@@ -56,7 +56,8 @@ class Claim:
         """
         position, tp = self.state.sealed, self.tp
         await self.load_settings()
-        first_open = None if position.closed_through is None else position.closed_through + 1
+        closed = self.state.identities.closed_through
+        first_open = None if closed is None else closed + 1
         for block in await self._persist("ids", lambda: self.store.load_ids(tp, first_open)):
             self.state.identities.load(block)
         after = position.published

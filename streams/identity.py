@@ -7,7 +7,7 @@ places (CONTRACT §3).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +48,15 @@ def _merged(first: _Run, second: _Run) -> _Run:
 class Identities:
     """Identities of accepted records by event day: all of the open days, and of closed days those asked for lately.
 
-    Of a day that is not ``unknown`` it holds every accepted record.
+    A UTC day is closed here when only records that restate may ask for it any more, whatever the periods are that the
+    domain closes. Of a day that is not ``unknown`` it holds every accepted record.
     """
 
     def __init__(self, closed_through: int | None = None) -> None:
         self.closed_ids = 0
         """How many ids of closed days are here."""
-        self._closed_through = closed_through
+        self.closed_through = closed_through
+        """The last closed day, None while there is none."""
         self._days: dict[int, list[_Run]] = {}
 
     def load(self, block: IdBlock) -> None:
@@ -92,7 +94,7 @@ class Identities:
 
     def close_through(self, day: int) -> None:
         """Take in that days are closed through *day*: from now on they may be dropped."""
-        before, self._closed_through = self._closed_through, day
+        before, self.closed_through = self.closed_through, day
         fresh = [of for of in self._days if of <= day and (before is None or of > before)]
         for closed in sorted(fresh):
             self._days[closed] = self._days.pop(closed)
@@ -118,7 +120,7 @@ class Identities:
         del self._days[day]
 
     def _is_closed(self, day: int) -> bool:
-        return self._closed_through is not None and day <= self._closed_through
+        return self.closed_through is not None and day <= self.closed_through
 
     def _size(self, day: int) -> int:
         return sum(len(run.hi) for run in self._days[day])
@@ -128,6 +130,24 @@ def may_repeat(stamps: Sequence[bytes]) -> bool:
     """Return whether two of *stamps* may be copies of one another: False is certain, True wants a closer look."""
     hi = np.sort(np.frombuffer(b"".join(stamps), dtype=_ITEM)["hi"].astype(np.uint64))
     return bool((hi[1:] == hi[:-1]).any())
+
+
+def copies_among(places: Sequence[int], stamps: Sequence[bytes], known: Mapping[int, int]) -> dict[int, int]:
+    """Return {place: content checksum of the first copy} for copies of one another within a chunk.
+
+    Those at *known* places are copies of earlier ones anyway.
+    """
+    first: dict[bytes, int] = {}
+    copies: dict[int, int] = {}
+    for place, stamp in zip(places, stamps, strict=True):
+        if place in known:
+            continue
+        identity, content = stamp[:IDENTITY_BYTES], int.from_bytes(stamp[IDENTITY_BYTES:], "big")
+        if identity in first:
+            copies[place] = first[identity]
+        else:
+            first[identity] = content
+    return copies
 
 
 def _found(runs: Sequence[_Run], stamps: Sequence[bytes]) -> dict[int, int]:

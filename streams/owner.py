@@ -142,7 +142,7 @@ class Owner:
         except LogChanged as change:
             log.error("%s/%s: %s", *self.tp, change)  # noqa: TRY400 no traceback: it is no bug
         except SettingsMoved:
-            log.info("%s/%s: settings have changed while a day closed; closing it again by the new ones", *self.tp)
+            log.info("%s/%s: settings have changed while a period closed; closing it again by the new ones", *self.tp)
         except (Halt, SettingsError):
             raise
         except StepFailed as failure:

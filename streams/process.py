@@ -19,7 +19,7 @@ async def step(claim: Claim, records: Sequence[Record], end: int, poison: Mappin
 
     Raises:
         ClaimOver: the claim ended on the way; everything uncommitted is dropped with it.
-        Halt: a day cannot be closed.
+        Halt: a period cannot be closed.
     """
     for segment in await _segments(claim, records, end, poison):
         await _fold(claim, segment)
@@ -37,7 +37,7 @@ async def _segments(claim: Claim, records: Sequence[Record], end: int, poison: M
     Nothing but here drops identities, so none is dropped between its loading and the last look at it.
     """
     state = claim.state
-    first_day = claim.scanner.first_day(state.folded.watermark_us)
+    first_day = claim.scanner.lateness.first_day(state.folded.watermark_us)
     state.identities.trim(claim.deps.limits.closed_ids_max, first_day, state.days_uncommitted)
     scan = claim.scanner.read(records, state.cursor, poison)
     await claim.load_ids(scan.unknown)

@@ -17,14 +17,13 @@ from engines.core.ports import Domain, Event
 from engines.core.time import US_PER_DAY, format_instant
 from streams import fates
 from streams.homes import Homes
-from streams.identity import IDENTITY_BYTES, Identities, may_repeat
+from streams.identity import IDENTITY_BYTES, Identities, copies_among, may_repeat
+from streams.lateness import HORIZON_DAYS, Lateness
 
 GAP_MS = 60_000
 """A silence in the log longer than this moves the watermark by its length."""
 DISORDER_US = 300_000_000
 """How far the watermark stays behind the greatest event time."""
-HORIZON_DAYS = 35
-"""Records older than this many days before the watermark's day are not counted."""
 _FEW = 4
 """Up to so many days of a chunk are quicker picked out one after the other than all in one pass."""
 
@@ -40,7 +39,7 @@ class Cursor:
 
 @dataclass(slots=True)
 class Segment:
-    """A stretch of log between two closes: folded as one, then days up to ``cursor.closed_through`` are closed.
+    """A stretch of log between two closes: folded as one, then periods up to ``cursor.closed_through`` are closed.
 
     ``events`` are the accepted ones by tenant, each tenant's in offset order: tenants share no state.
     """
@@ -67,7 +66,7 @@ class Scanner:
         self.domain = domain
         self.homes = homes
         self.identities = identities
-        self.dedup_days = dedup_days
+        self.lateness = Lateness(domain, dedup_days)
 
     def read(self, records: Sequence[Record], cursor: Cursor, poison: Mapping[int, str]) -> Scan:
         """Return the scan of *records*, to be settled when the identities of its ``unknown`` days are loaded.
@@ -80,10 +79,6 @@ class Scanner:
         scan = Scan(self, cursor)
         scan.take(records, poison)
         return scan
-
-    def first_day(self, watermark_us: int | None) -> int | None:
-        """Return the first day whose identities anybody may still ask for, None while every one may."""
-        return None if watermark_us is None else watermark_us // US_PER_DAY - min(HORIZON_DAYS, self.dedup_days)
 
 
 _Arrival = tuple[Event, bytes, int]
@@ -104,6 +99,7 @@ class Scan:
         "_due",
         "_ends",
         "_last_append_ms",
+        "_open_us",
         "_restating",
         "_scanner",
         "_segment",
@@ -117,6 +113,7 @@ class Scan:
         self._watermark = cursor.watermark_us
         self._last_append_ms = cursor.last_append_ms
         self._closed = cursor.closed_through
+        self._open_us = scanner.lateness.open_us(self._closed)
         self._due = None if self._closed is None else scanner.domain.next_due(self._closed)
         self._segment = Segment()
         self._segments = [self._segment]
@@ -149,9 +146,8 @@ class Scan:
                 self._pass_gap(record)
             self._last_append_ms = append_ms
             occurred_at = event.occurred_at
-            day = occurred_at // US_PER_DAY
-            if self._closed is None or day > self._closed or self._restates(record, event, day):
-                arrived.append((event, stamp(event), day))
+            if occurred_at >= self._open_us or self._counts(record, event):
+                arrived.append((event, stamp(event), occurred_at // US_PER_DAY))
             if self._watermark is None or occurred_at - DISORDER_US > self._watermark:
                 self._move(occurred_at - DISORDER_US, record.offset)
 
@@ -187,9 +183,10 @@ class Scan:
             self._cut(record.offset, self._watermark, before)
 
     def _cut(self, next_offset: int, watermark_us: int, cursor: Cursor) -> None:
-        """End the segment before *next_offset*, with event time at *cursor*: *watermark_us* closes days there."""
+        """End the segment before *next_offset*, with event time at *cursor*: *watermark_us* closes periods there."""
         self._closed = self._scanner.domain.closable_through(watermark_us)
         self._due = self._scanner.domain.next_due(self._closed)
+        self._open_us = self._scanner.lateness.open_us(self._closed)
         self._segment.next_offset = next_offset
         self._segment.cursor = replace(cursor, closed_through=self._closed)
         self._ends.append(len(self._arrived))
@@ -201,19 +198,18 @@ class Scan:
         self._told[-1].append((record.offset, message))
         self._segment.effects.count(fate)
 
-    def _restates(self, record: Record, event: Event, day: int) -> bool:
-        """Return whether a record of a closed *day* counts unless it is a copy; else it is late (CONTRACT §2, §3)."""
+    def _counts(self, record: Record, event: Event) -> bool:
+        """Return whether a record before ``_open_us`` counts unless it is a copy; else it is late (CONTRACT §2, §3)."""
         scanner, effects = self._scanner, self._segment.effects
-        watermark_day = 0 if self._watermark is None else self._watermark // US_PER_DAY
-        too_old = day < watermark_day - HORIZON_DAYS
-        counts = not too_old and day >= watermark_day - scanner.dedup_days
-        reason = fates.RESTATED if counts else fates.TOO_OLD if too_old else fates.DEDUP_UNKNOWN
+        reason = scanner.lateness.reason(event.occurred_at, self._watermark, self._closed)
+        if reason is None:
+            return True
         money = scanner.domain.money(event)
         told = format_instant(event.occurred_at)
         place = (scanner.tp.partition, record.offset)
         line = fates.LateLine(event.tenant_id, event.source, event.id, told, *place, reason, money)
         message = fates.late_record(*scanner.tp, record, event, line)
-        if counts:
+        if reason == fates.RESTATED:
             self._restating[len(self._arrived)] = (record.offset, message)
             return True
         self._tell(fates.LATE, record, message)
@@ -230,7 +226,7 @@ class Scan:
             known = self._scanner.identities.known(day, stamps)
             of_day = {places[at]: content for at, content in known.items()}
             if may_repeat(stamps):
-                of_day |= _copies_among(places, stamps, of_day)
+                of_day |= copies_among(places, stamps, of_day)
             fresh = stamps if not of_day else [self._arrived[at][1] for at in places if at not in of_day]
             if fresh:
                 self._scanner.identities.add(day, b"".join(fresh))
@@ -274,21 +270,3 @@ def _by_day(arrivals: Sequence[_Arrival]) -> Mapping[int, Sequence[int]]:
     for at, (_, _, day) in enumerate(arrivals):
         places[day].append(at)
     return places
-
-
-def _copies_among(places: Sequence[int], stamps: Sequence[bytes], known: Mapping[int, int]) -> dict[int, int]:
-    """Return {place: content checksum of the first copy} for copies of one another within a chunk.
-
-    Those at *known* places are copies of earlier ones anyway.
-    """
-    first: dict[bytes, int] = {}
-    copies: dict[int, int] = {}
-    for place, stamp in zip(places, stamps, strict=True):
-        if place in known:
-            continue
-        identity, content = stamp[:IDENTITY_BYTES], int.from_bytes(stamp[IDENTITY_BYTES:], "big")
-        if identity in first:
-            copies[place] = first[identity]
-        else:
-            first[identity] = content
-    return copies

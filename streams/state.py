@@ -39,13 +39,15 @@ class PartitionState:
         self.sealed = position
         self.folded = position
         self.cache = PageCache(domain, limits.cache_entities, position.readers)
-        self.identities = Identities(position.closed_through)
+        closed = position.closed_through
+        self.identities = Identities(None if closed is None else domain.ids_closed_through(closed))
         self.pending_records = 0
         self.pending_outbox_bytes = 0
         """Of values in outbox rows that no batch holds yet."""
         self.settings_known = position.settings_seq
         """The newest settings row that judgements know: at or ahead of those by which open windows were judged."""
         self._limits = limits
+        self._domain = domain
         self._closes_know: int | None = None
         """The oldest of what the closes that no batch holds yet knew of the settings, None: there are none."""
         self._ids: dict[int, bytearray] = {}
@@ -82,16 +84,18 @@ class PartitionState:
             last_append_ms=segment.cursor.last_append_ms,
         )
 
-    def apply_close(self, effects: Effects, rows: Sequence[TableRow], day: int, cursor: str) -> None:
-        """Take in a slice of the close of *day*, done through tenant *cursor*."""
+    def apply_close(self, effects: Effects, rows: Sequence[TableRow], period: int, cursor: str) -> None:
+        """Take in a slice of the close of *period*, done through tenant *cursor*."""
         self._take(effects)
         self._rows.extend(rows)
         self._closes_judged()
-        self._move(closing_day=day, closing_cursor=cursor)
+        self._move(closing_day=period, closing_cursor=cursor)
 
     def apply_closed(self, through: int) -> None:
-        """Take in that days are closed through *through*."""
-        self.identities.close_through(through)
+        """Take in that periods are closed through *through*."""
+        ids_closed = self._domain.ids_closed_through(through)
+        if ids_closed is not None:
+            self.identities.close_through(ids_closed)
         self._closes_judged()
         self._move(closed_through=through, closing_day=None, closing_cursor=None)
 

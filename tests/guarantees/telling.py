@@ -61,9 +61,9 @@ TELLING: Final = (
         (
             Break(
                 "records of the thirty-fifth day before are left out",
-                "streams/scan.py",
-                "        too_old = day < watermark_day - HORIZON_DAYS\n",
-                "        too_old = day <= watermark_day - HORIZON_DAYS\n",
+                "streams/lateness.py",
+                "        if day < watermark_day - HORIZON_DAYS:\n",
+                "        if day <= watermark_day - HORIZON_DAYS:\n",
                 "tests/streams/test_against_oracle.py::test_a_long_run_equals_the_oracle",
             ),
             Break(
