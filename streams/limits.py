@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_AT_LEAST_ONE: Final = (
+    "chunk_records",
+    "commit_records",
+    "pending_records",
+    "pending_outbox",
+    "pending_outbox_bytes",
+    "close_slice_tenants",
+    "projection_rows",
+    "publish_rows",
+)
+"""With none of it at once, work would go round and round, or wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,9 @@ class ShellLimits:
         deaths_before_dead_letter: deaths at a single record before it is dead-lettered.
         dead_letters_max, dead_letter_ratio: the worker stops when more than this many records *and* more than
             this share of all it has seen went to the dead letters.
+
+    Raises:
+        ValueError: a number that lets nothing get done; its name comes first.
     """
 
     chunk_records: int = 5_000
@@ -66,3 +82,11 @@ class ShellLimits:
     deaths_before_dead_letter: int = 2
     dead_letters_max: int = 10_000
     dead_letter_ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what would let nothing get done."""
+        for name in _AT_LEAST_ONE:
+            if (given := getattr(self, name)) < 1:
+                raise ValueError(f"{name}: {given} is less than 1")
+        if self.projection_share <= 0:
+            raise ValueError(f"projection_share: {self.projection_share} is no share of the time")
