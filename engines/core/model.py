@@ -180,9 +180,9 @@ class NewSetting(NamedTuple):
 class SettingRow(NamedTuple):
     """One row of what is not in the log: settings are appended, never changed (CONTRACT §4).
 
-    ``seq`` orders the rows of a database as they were appended; ``kind`` is ``budget``, ``tag`` or ``rule``;
-    ``tenant_id`` is ``*`` for a rule of every tenant; ``effective_us`` is None for a row that always was in force;
-    ``body`` is a JSON object whose members the kind's domain knows.
+    ``seq`` orders the rows of a database as they were appended; ``kind`` is ``budget``, ``tag`` or ``rule``, or
+    ``acknowledgement`` for runs; ``tenant_id`` is ``*`` for a rule of every tenant; ``effective_us`` is None for a row
+    that always was in force; ``body`` is a JSON object whose members the kind's domain knows.
     """
 
     seq: int

@@ -21,6 +21,8 @@ from engines.cost.rules import NUMBERS, PROFILES, Profile, ProfileName, Rules
 BUDGET: Final = "budget"
 TAG: Final = "tag"
 RULE: Final = "rule"
+KINDS: Final = frozenset({BUDGET, TAG, RULE})
+"""What says something of costs; rows of other kinds are another domain's, and count for no revision here."""
 EVERY_TENANT: Final = "*"
 PROFILE: Final = "profile"
 FEATURE_TAGS: Final = "feature_tags"
@@ -114,7 +116,8 @@ class CostSettings:
         self._start = Rules(start)
         self._books: dict[str, _Book] = {}
         for row in rows:
-            _enter(self._books.setdefault(row.tenant_id, _Book()), row)
+            if row.kind in KINDS:
+                _enter(self._books.setdefault(row.tenant_id, _Book()), row)
         self._every = self._books.get(EVERY_TENANT, _NOTHING)
         self._rule_turns = {
             name: _turns([*book.rules.values(), *self._every.rules.values()])
@@ -184,7 +187,7 @@ class CostSettings:
 
 def concerned(rows: Sequence[SettingRow]) -> frozenset[str] | None:
     """Return the tenants whose windows *rows* may judge differently, None when that may be any tenant's."""
-    tenants = frozenset(row.tenant_id for row in rows)
+    tenants = frozenset(row.tenant_id for row in rows if row.kind in KINDS)
     return None if EVERY_TENANT in tenants else tenants
 
 

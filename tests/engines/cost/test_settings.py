@@ -14,6 +14,7 @@ from engines.core.time import US_PER_DAY
 from engines.cost.pages import DAY
 from engines.cost.rules import NUMBERS, PROFILES, REFERENCE, STANDARD, Profile, ProfileName
 from engines.cost.settings import Budget, CostSettings, concerned
+from engines.runs.setting_lines import acknowledgement
 from tests.engines.cost.spending import TENANT, Row, Spending, budget, rule, spent, tag
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
@@ -122,6 +123,22 @@ def test_every_row_of_the_tenant_or_of_all_before_the_windows_end_counts_for_a_r
 ])  # fmt: skip
 def test_a_row_concerns_its_tenant_or_everybody(rows: list[Row], tenants: frozenset[str] | None) -> None:
     assert concerned(numbered(rows)) == tenants
+
+
+@given(day=DAYS)
+def test_rows_of_another_domains_kind_say_nothing_of_costs(day: int) -> None:
+    seen = acknowledgement(TENANT, "pf_1", "2026-01-15T10:00:00Z", at_us=0, by="ana").setting()
+    others: list[Row] = [seen, seen._replace(tenant_id="*"), ("of a version to come", TENANT, None, b"[]")]
+    plain: list[Row] = [rule("spike_pct", 60, "*", None), budget("user", "u", daily=5)]
+    mixed: list[Row] = []
+    for row in plain:
+        mixed += [*others, row]
+    before, after = (CostSettings(numbered(rows), STANDARD) for rows in (plain, mixed))
+    assert after.count(TENANT, day) == before.count(TENANT, day) == 2
+    assert after.rules(TENANT, day) == before.rules(TENANT, day)
+    assert after.budgets(TENANT, "daily", day) == before.budgets(TENANT, "daily", day)
+    assert concerned(numbered(others)) == frozenset(), "nothing is judged again for it"
+    assert concerned(numbered([*others, budget("user", "u")])) == frozenset({TENANT})
 
 
 def test_a_budget_that_says_little_has_the_references_defaults() -> None:
