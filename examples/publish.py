@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self
@@ -103,8 +104,8 @@ async def _deliver(producer: AIOKafkaProducer, batch: Sequence[tuple[bytes, byte
     await asyncio.gather(*[await producer.send(TOPIC, value, key=key) for key, value in batch])
 
 
-async def main() -> None:
-    """Publish one call that ends now."""
+async def main() -> int:
+    """Publish one call that ends now; return the exit code, 1 when it was lost."""
     async with Costs() as costs:
         costs.publish(
             {
@@ -120,8 +121,9 @@ async def main() -> None:
                 "output_tokens": 300,
             }
         )
+    return 1 if costs.lost else 0
 
 
 if __name__ == "__main__":
     logging.basicConfig()
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

@@ -9,6 +9,7 @@ import atexit
 import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -82,9 +83,10 @@ class Costs:
                 LOG.error("%d cost records are lost so far: %r", self.lost, why)
 
 
-def main() -> None:
-    """Publish one call that ends now."""
-    Costs().publish(
+def main() -> int:
+    """Publish one call that ends now; return the exit code, 1 when it was lost."""
+    costs = Costs()
+    costs.publish(
         {
             "id": str(uuid4()),  # better: the id that the provider gave the call
             "tenant_id": "globex",
@@ -98,8 +100,10 @@ def main() -> None:
             "output_tokens": 300,
         }
     )
+    costs.close()  # the end of the process would do that as well, too late for an exit code
+    return 1 if costs.lost else 0
 
 
 if __name__ == "__main__":
     logging.basicConfig()
-    main()
+    sys.exit(main())

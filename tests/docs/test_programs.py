@@ -14,6 +14,7 @@ from drivers.embedded.kafka import embedded_kafka
 from drivers.kafka.murmur2 import partition_of
 from engines.cost.decode import CostEvent, decode
 from tests.docs.documents import DOCUMENTS
+from tests.examples.doors import unanswered
 
 PARTITIONS = 12
 FACTS = "cost-anomaly-facts"
@@ -40,6 +41,20 @@ async def test_the_publisher_sends_a_record_that_is_accepted_to_its_home() -> No
         event = decode(record.value, record.headers, record.timestamp * 1000)
         assert isinstance(event, CostEvent)
         assert record.partition == partition_of(event.tenant_id.encode(), PARTITIONS)
+
+
+async def test_a_publisher_that_lost_its_record_says_so_by_its_exit_code() -> None:
+    async def complaints(program: str) -> tuple[int | None, bytes]:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, program, env=surroundings(unanswered()), stderr=PIPE
+        )
+        _, said = await running.communicate()
+        return running.returncode, said
+
+    programs = ("examples/publish.py", "examples/publish_confluent.py")
+    for code, said in await asyncio.gather(*map(complaints, programs)):
+        assert code == 1
+        assert b"1 cost records are lost so far" in said
 
 
 async def test_the_reader_of_facts_tells_of_higher_revisions_only() -> None:
