@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from engines.core.model import Position
 from engines.core.money import NANOUSD_PER_USD
-from engines.core.time import US_PER_DAY, US_PER_SECOND
+from engines.core.time import US_PER_SECOND
 
 _PLACE: Final = ["topic", "partition"]
 
@@ -26,6 +26,7 @@ class PartitionReading:
 
     Attributes:
         position: as last committed; None before the first claim.
+        period_us: how long the windows are that close on it.
         held: claimed, so that records are taken in.
         refused: stopped until an operator accepts its position.
         commit_age_s, commit_took_s: since the last commit, and how long that took; None without a claim.
@@ -38,6 +39,7 @@ class PartitionReading:
     topic: str
     partition: int
     position: Position | None
+    period_us: int
     held: bool
     refused: bool
     commit_age_s: float | None
@@ -148,7 +150,7 @@ _GAUGES: Final = {
     "lag_offsets": "Offsets between the position and the end of the log.",
     "lag_seconds": "Age of the newest record taken in; 0 at the end of the log.",
     "watermark_seconds": "Event time up to which all is expected to be seen, seconds since the epoch.",
-    "closed_through_seconds": "End of the last closed UTC day, seconds since the epoch.",
+    "closed_through_seconds": "End of what is closed (whole UTC days of costs), seconds since the epoch.",
 }
 
 
@@ -168,7 +170,7 @@ def _values(reading: PartitionReading) -> dict[str, float | None]:
         "lag_seconds": reading.lag_s,
         "watermark_seconds": None if watermark_us is None else watermark_us / US_PER_SECOND,
         "closed_through_seconds": (
-            None if closed_through is None else (closed_through + 1) * US_PER_DAY / US_PER_SECOND
+            None if closed_through is None else (closed_through + 1) * reading.period_us / US_PER_SECOND
         ),
     }
 

@@ -18,6 +18,7 @@ from engines.core.errors import SettingsError
 
 _DURATION = re.compile(r"([1-9][0-9]*)([dh])")
 _UNIT_MS = {"d": 86_400_000, "h": 3_600_000}
+_US_PER_MS = 1000
 
 
 def _milliseconds(value: object) -> object:
@@ -45,14 +46,20 @@ class Topic(BaseModel):
     value_schema: _Text = Field(alias="schema")
     producers: list[_Text] = Field(min_length=1)
     consumers: list[_Text] = Field(min_length=1)
+    period_ms: Annotated[int | None, Field(alias="period", ge=1)] = None
     writes: list[_Text] = []
 
     @model_validator(mode="before")
     @classmethod
     def _read_durations(cls, data: object) -> object:
-        if isinstance(data, dict) and "retention" in data:
-            return {**data, "retention": _milliseconds(data["retention"])}
+        if isinstance(data, dict):
+            return {**data, **{name: _milliseconds(data[name]) for name in ("retention", "period") if name in data}}
         return data
+
+    @property
+    def period_us(self) -> int | None:
+        """How long the windows are that close on it, in microseconds; None: it is no input."""
+        return None if self.period_ms is None else self.period_ms * _US_PER_MS
 
     def config(self) -> dict[str, str]:
         """Return the broker's settings for this topic, as Kafka names and writes them."""

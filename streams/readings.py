@@ -78,6 +78,7 @@ class Readings:
             topic=owner.tp.topic,
             partition=owner.tp.partition,
             position=position,
+            period_us=self._shell.period_us(owner.tp.topic),
             held=claim is not None,
             refused=owner.refusal is not None,
             commit_age_s=None if times is None else max(0.0, (now_ms - times.last_commit_ms) / 1000),

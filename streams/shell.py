@@ -20,6 +20,10 @@ class Shell:
         self.owners: dict[TopicPartition, Owner] = {}
         self._deps = deps
 
+    def period_us(self, topic: str) -> int:
+        """Return how long the windows are that close on *topic*."""
+        return self._deps.domains[topic].period_us
+
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Claim *partitions* and seek each to its position.
 

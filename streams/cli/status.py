@@ -69,7 +69,13 @@ def summed_up(held: Sequence[Held], ends: Mapping[TopicPartition, int]) -> dict[
         held: positions and what they have not published.
         ends: where logs end, of those partitions for which that is known.
     """
-    partitions = [_line(one.position, sum(one.unpublished.values()), ends.get(one.position.tp)) for one in held]
+    from drivers import topics
+
+    periods = {topic.name: topic.period_us for topic in topics.load().topics}
+    partitions = [
+        _line(one.position, sum(one.unpublished.values()), ends.get(one.position.tp), periods.get(one.position.topic))
+        for one in held
+    ]
     return {
         "partitions": partitions,
         "published": _published(held),
@@ -77,11 +83,11 @@ def summed_up(held: Sequence[Held], ends: Mapping[TopicPartition, int]) -> dict[
     }
 
 
-def _line(position: Position, waiting: int, end: int | None) -> dict[str, object]:
-    from engines.core.time import format_day, format_instant
+def _line(position: Position, waiting: int, end: int | None, period_us: int | None) -> dict[str, object]:
+    from engines.core.time import format_instant
     from streams import fates
 
-    counts, closed = position.counts, position.closed_through
+    counts = position.counts
     events = counts.get(fates.EVENTS, 0)
     return {
         "topic": position.topic,
@@ -90,7 +96,7 @@ def _line(position: Position, waiting: int, end: int | None) -> dict[str, object
         "log_end": end,
         "lag": None if end is None else end - position.next_offset,
         "watermark": None if position.watermark_us is None else format_instant(position.watermark_us),
-        "closed_through": None if closed is None else format_day(closed)[:10],
+        "closed_through": closed(position.closed_through, period_us),
         "events": events,
         **{fate: counts.get(fate, 0) for fate in fates.FATES},
         "conflicting": counts.get(fates.CONFLICTING, 0),
@@ -99,6 +105,17 @@ def _line(position: Position, waiting: int, end: int | None) -> dict[str, object
         "unpublished": waiting,
         "adds_up": sum(counts.get(fate, 0) for fate in fates.FATES) == events,
     }
+
+
+def closed(closed_through: int | None, period_us: int | None) -> str | None:
+    """Return the last closed day; of a topic whose windows are shorter, the instant through which all is closed."""
+    from engines.core.time import US_PER_DAY, format_day, format_instant
+
+    if closed_through is None or period_us is None:
+        return None
+    if period_us == US_PER_DAY:
+        return format_day(closed_through)[:10]
+    return format_instant((closed_through + 1) * period_us)
 
 
 def _published(held: Iterable[Held]) -> dict[str, int]:

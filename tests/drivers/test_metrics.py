@@ -10,6 +10,7 @@ from drivers.metrics import Counter, Family, Names, PartitionCollector, Partitio
 from drivers.web import served
 from engines.core.errors import SettingsError
 from engines.core.model import Position
+from engines.core.time import US_PER_DAY, US_PER_HOUR
 
 NAMES = Names(
     events="events",
@@ -21,11 +22,12 @@ NAMES = Names(
 COUNTS = {"events": 7, "accepted": 5, "dead": 2, "late_nanousd": 1_500_000_000, "unpriced.unknown_model": 3}
 
 
-def reading(partition: int, position: Position | None) -> PartitionReading:
+def reading(partition: int, position: Position | None, period_us: int = US_PER_DAY) -> PartitionReading:
     return PartitionReading(
         topic="costs",
         partition=partition,
         position=position,
+        period_us=period_us,
         held=position is not None,
         refused=position is None,
         commit_age_s=1.5 if position else None,
@@ -68,6 +70,11 @@ def test_every_number_of_a_position_is_shown_with_its_unit() -> None:
     assert found["outlay_claimed", "3"] == 1
     assert found["outlay_stopped", "3"] == 0
     assert found[("outlay_assigned_partitions",)] == 1
+
+
+def test_what_closes_by_the_hour_is_closed_through_the_end_of_an_hour() -> None:
+    position = Position("costs", 0, "c", "t", 42, closed_through=1)
+    assert scraped([reading(0, position, US_PER_HOUR)])["outlay_closed_through_seconds", "0"] == 7_200
 
 
 def test_what_is_not_known_is_left_out_and_a_stopped_partition_shows() -> None:

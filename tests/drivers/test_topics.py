@@ -6,6 +6,8 @@ import pytest
 from drivers.topics import load, parse
 from engines.core.errors import SettingsError
 from engines.core.tables import TABLES
+from engines.core.time import US_PER_DAY
+from streams.app import cost_domain
 
 GOOD = Path("topics.yaml").read_text(encoding="utf-8")
 
@@ -28,6 +30,11 @@ def test_topics_that_make_watermarks_carry_append_times() -> None:
     }
 
 
+def test_topics_say_how_long_the_windows_are_that_close_on_them() -> None:
+    assert load().named("costs").period_us == cost_domain("standard").period_us == US_PER_DAY
+    assert load().named("dead-letters").period_us is None
+
+
 @pytest.mark.parametrize(
     "old,new,complaint",
     [
@@ -35,6 +42,7 @@ def test_topics_that_make_watermarks_carry_append_times() -> None:
         ("partitions: 12", "partitions: '12'", "topics.0.partitions"),
         ("retention: 14d", "retention: 14 days", "topics.0.retention"),
         ("cleanup: delete", "cleanup: erase", "topics.0.cleanup"),
+        ("period: 1d", "period: daily", "topics.0.period"),
         ("    key: tenant_id\n", "", "topics.0.key"),
         ("    key: tenant_id\n", "    key: a\n    colour: red\n", "topics.0.colour"),
         ("name: dead-letters", "name: costs", "listed more than once: costs"),

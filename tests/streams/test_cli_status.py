@@ -4,7 +4,8 @@ import pytest
 
 from drivers.postgres.operator import Held
 from engines.core.model import Position, TopicPartition
-from streams.cli.status import summed_up
+from engines.core.time import US_PER_DAY, US_PER_HOUR
+from streams.cli.status import closed, summed_up
 from tests.streams.commands import run
 
 COUNTS = {
@@ -40,6 +41,11 @@ def test_lag_is_unknown_where_the_broker_did_not_answer() -> None:
     assert partitions[0]["watermark"] == "1970-01-01T00:00:00Z"
     assert partitions[0]["closed_through"] == "1970-02-01"
     assert partitions[0]["unpriced"] == {"no_price": 2}
+
+
+def test_a_topic_whose_windows_are_hours_is_closed_through_an_instant() -> None:
+    assert (closed(31, US_PER_DAY), closed(31, US_PER_HOUR)) == ("1970-02-01", "1970-01-02T08:00:00Z")
+    assert closed(None, US_PER_HOUR) is None
 
 
 def test_counts_that_do_not_add_up_are_said() -> None:

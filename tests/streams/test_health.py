@@ -8,6 +8,7 @@ import pytest
 
 from drivers.metrics import PartitionReading
 from engines.core.errors import Transient
+from engines.core.time import US_PER_DAY
 from streams.health import Health, HealthLimits
 
 LIMITS = HealthLimits(loop_s=30.0, commit_age_s=60.0)
@@ -15,6 +16,7 @@ IDLE = PartitionReading(
     topic="costs",
     partition=0,
     position=None,
+    period_us=US_PER_DAY,
     held=True,
     refused=False,
     commit_age_s=9_000.0,
