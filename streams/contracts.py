@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from engines.core.described import Count, Described, Id, Time, described
 from engines.core.errors import SettingsError
 from engines.cost import record
-from engines.cost.published import CostAnomalyFact, CostSnapshotLine, Count, Described, Id, Time, described
+from engines.cost.published import CostAnomalyFact, CostSnapshotLine
 
 _BASE64: Final = {"contentEncoding": "base64"}
 

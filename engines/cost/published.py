@@ -9,32 +9,19 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from engines.core.described import HEX, SHOWN, Count, Described, Id, Time
 from engines.cost.rules import DerivedCause
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-
-_HEX: Final = "[0-9a-f]{16}"
-_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00:00Z$"
 _HOUR: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00:00Z$"
-_SHOWN: Final = {"format": "date-time"}
 
-Id = Annotated[str, Field(min_length=1)]
-AnomalyId = Annotated[str, Field(pattern=f"^ca_{_HEX}$")]
-EpisodeId = Annotated[str, Field(pattern=f"^ep_{_HEX}$")]
-Time = Annotated[str, Field(pattern=_TIME, json_schema_extra=_SHOWN)]
-Day = Annotated[str, Field(pattern=_DAY, json_schema_extra=_SHOWN)]
-Hour = Annotated[str, Field(pattern=_HOUR, json_schema_extra=_SHOWN)]
-Count = Annotated[int, Field(ge=0)]
+AnomalyId = Annotated[str, Field(pattern=f"^ca_{HEX}$")]
+EpisodeId = Annotated[str, Field(pattern=f"^ep_{HEX}$")]
+Day = Annotated[str, Field(pattern=_DAY, json_schema_extra=SHOWN)]
+Hour = Annotated[str, Field(pattern=_HOUR, json_schema_extra=SHOWN)]
 Entity = Literal["tenant", "user", "feature", "model"]
-
-
-class Described(BaseModel):
-    """A model that exists to be read: its docstrings are the descriptions in its schema."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class JudgedBy(Described):
@@ -200,8 +187,3 @@ class CostSnapshotLine(Described):
     """Corrected by a record that came after the close."""
     version: Annotated[int, Field(ge=2)]
     """Grows with each record; keep the highest of a key."""
-
-
-def described(model: type[BaseModel]) -> dict[str, object]:
-    """Return the JSON Schema of *model* as it is written: every member that is always there is required."""
-    return {"$schema": DIALECT, **model.model_json_schema(mode="serialization")}
