@@ -1,5 +1,6 @@
 """A record that kills the process is a dead letter after so many deaths at it alone; none before, and no other."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -81,6 +82,30 @@ async def test_a_suspect_that_is_to_be_buried_is_so_by_whoever_takes_over() -> N
     assert deaths == 0
     check_without(await rig.read(owner), offsets_of(rig, rules.killers))
     assert rig.store.positions[TP].attempt is None
+
+
+async def test_a_death_while_a_suspect_is_buried_is_not_counted_as_its_own() -> None:
+    stream = stream_of(10)
+    rules = Buggy([unique_ids(stream)[30]], Died)
+    rig = Rig(stream, domain=rules)
+    for _ in range(3 + LIMITS.deaths_before_dead_letter):
+        owner = await rig.owner()
+        with pytest.raises(Died):
+            await rig.drive(owner)
+        await die(owner)
+    tried = rig.store.positions[TP].version
+    owner = await rig.owner()
+    burying = asyncio.ensure_future(rig.drive(owner))
+    while rig.store.positions[TP].version < tried + 2:  # noqa: ASYNC110 -- the claim, and then the mark
+        await asyncio.sleep(0)
+    assert not burying.done()
+    burying.cancel()
+    await asyncio.gather(burying, return_exceptions=True)
+    await die(owner)
+    owner, _ = await until_alive(rig)
+    ran = await rig.read(owner)
+    deaths = LIMITS.deaths_before_dead_letter
+    assert [line["reason"] for line in ran.dead] == [f"the process died {deaths} times while it was being processed"]
 
 
 async def test_two_killers_are_both_found() -> None:
