@@ -16,3 +16,9 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     quotient, rest = divmod(numerator, denominator)
     twice = 2 * rest
     return quotient + 1 if twice > denominator or (twice == denominator and quotient & 1) else quotient
+
+
+def rounded(numerator: int, denominator: int, places: int) -> float:
+    """Return the quotient of a positive *denominator*, rounded half-even once to *places* decimals, as a float."""
+    scale: int = 10**places
+    return divide_half_even(numerator * scale, denominator) / scale

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from engines.core.money import NANOUSD_PER_CENT, divide_half_even
+from engines.core.money import NANOUSD_PER_CENT, rounded
 from engines.prediction.runs import FinishedRun
 
 NOTE: Final = "Advisory: a prediction changes no run, cost, retry, schedule or policy."
@@ -94,7 +94,7 @@ def predict_failure_likelihood(runs: Iterable[FinishedRun], feedback_patterns: i
 
 def failure_likelihood(failed: int, total: int, errors: Iterable[str | None], feedback_patterns: int = 0) -> Prediction:
     """Return what the rule says when so many of *total* runs *failed*; *errors*: theirs, newest first."""
-    rate = _rounded(failed, total, 3)
+    rate = rounded(failed, total, 3)
     factors: list[dict[str, object]] = [
         {"factor": "recent_failures", "count": failed},
         {"factor": "failure_rate", "value": rate},
@@ -104,7 +104,7 @@ def failure_likelihood(failed: int, total: int, errors: Iterable[str | None], fe
         factors.append({"factor": "feedback_patterns", "count": feedback_patterns})
     return Prediction(
         holds=is_failure_likely(failed, total),
-        confidence=min(_rounded(3 * failed, 2 * total, 3), 1.0),
+        confidence=min(rounded(3 * failed, 2 * total, 3), 1.0),
         value={
             "predicted_outcome": HIGH_FAILURE_LIKELIHOOD,
             "failure_rate": rate,
@@ -122,7 +122,7 @@ def is_failure_likely(failed: int, total: int) -> bool:
 
 def failure_confidence(failed: int, total: int) -> float | None:
     """Return the rule's confidence when so many of *total* runs *failed*; None when it says nothing."""
-    return min(_rounded(3 * failed, 2 * total, 3), 1.0) if is_failure_likely(failed, total) else None
+    return min(rounded(3 * failed, 2 * total, 3), 1.0) if is_failure_likely(failed, total) else None
 
 
 def predict_cost_overrun(runs: Iterable[FinishedRun]) -> Prediction | None:
@@ -169,11 +169,11 @@ def _overrun_confidence(trend: CostTrend) -> float:
         return 0.0
     now, then = trend.squares
     most, of_most = _CONFIDENCE_MAX
-    return most / of_most if of_most * (now - then) >= most * then else max(_rounded(now - then, then, 3), 0.0)
+    return most / of_most if of_most * (now - then) >= most * then else max(rounded(now - then, then, 3), 0.0)
 
 
 def _of(trend: CostTrend, number: Callable[[CostTrend], tuple[int, int]], places: int) -> float | None:
-    return _rounded(*number(trend), places) if trend.is_enough else None
+    return rounded(*number(trend), places) if trend.is_enough else None
 
 
 def _projected(trend: CostTrend) -> tuple[int, int]:
@@ -201,9 +201,3 @@ def _samples(errors: Iterable[str | None]) -> list[str]:
     """Return what the newest failures said, each text once, newest first."""
     texts = ((error or "")[:SAMPLE_CHARACTERS] or _UNKNOWN for error in islice(errors, SAMPLED))
     return list(dict.fromkeys(texts))[:_SAMPLES]
-
-
-def _rounded(numerator: int, denominator: int, places: int) -> float:
-    """Return the quotient rounded half-even to *places* decimals, as the float that prints so."""
-    scale: int = 10**places
-    return divide_half_even(numerator * scale, denominator) / scale

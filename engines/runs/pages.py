@@ -192,13 +192,14 @@ class ToldPattern:
         starts: when activations began, oldest first: of those that may still change, and of the one before them.
         newest_us: of its failures, the newest. last_us: of those in the last activation, the newest.
         until_us: the first instant at which that activation is over, if nothing more comes.
-        cleared, acknowledged, final, revision: what was told last.
+        since_us, cleared, acknowledged, revision: what was told last. final: it was told for good that it is over.
     """
 
     starts: list[int]
     newest_us: int
     last_us: int
     until_us: int
+    since_us: int = -1
     cleared: bool = False
     acknowledged: bool = False
     final: bool = False

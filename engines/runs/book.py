@@ -1,0 +1,243 @@
+"""One tenant's runs as judging them needs: counts, sums and lists over any window, from days kept as pages.
+
+One invariant: whatever is asked of a window is exact to the microsecond. Days that lie in it as a whole come from their
+sums; its first day and its last from their runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from engines.core.model import Context
+from engines.core.ports import Pages
+from engines.core.time import US_PER_DAY, US_PER_HOUR, day_of
+from engines.patterns import spikes
+from engines.patterns.activations import THRESHOLD, WINDOW_US
+from engines.prediction.reference import CostTrend, trend_of
+from engines.prediction.runs import WINDOW_US as PREDICTION_WINDOW_US
+from engines.runs.acknowledgements import RunsSettings
+from engines.runs.pages import (
+    NEWEST_COSTS,
+    NEWEST_FAILED,
+    DayPage,
+    DuePage,
+    Ledger,
+    Run,
+    Series,
+    Sums,
+    SumsPage,
+    ToldPattern,
+    day_key,
+    due_key,
+    ledger_key,
+    order,
+    part_of,
+    sums_key,
+)
+
+_NOTHING = Series()
+_END_US = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class FailureWindow:
+    """How a worker's runs ended in seven days; *errors* are of the newest failures, newest first."""
+
+    ended: int
+    failed: int
+    errors: list[str | None]
+
+
+class RunBook:
+    """A tenant's pages. All that is asked for was loaded: see ``engines.runs.needs``."""
+
+    def __init__(self, pages: Pages, tenant_id: str, context: Context) -> None:
+        self.pages = pages
+        self.tenant_id = tenant_id
+        self.settings = cast("RunsSettings", context.settings)
+        self.settled_us = 0 if context.closed_through is None else (context.closed_through + 1) * US_PER_HOUR
+        """Every record before this instant has come."""
+        self._key = ledger_key(tenant_id)
+        ledger = pages.get(self._key)
+        if ledger is None:
+            ledger = Ledger()
+            pages.put(self._key, ledger)
+        self.ledger = cast("Ledger", ledger)
+
+    def day(self, day: int) -> DayPage | None:
+        """Return the runs that ended on *day*, None when none did."""
+        return cast("DayPage | None", self.pages.get(day_key(self.tenant_id, day))) if day in self.ledger.days else None
+
+    def sums(self, day: int) -> SumsPage | None:
+        """Return the sums of *day*, None when nothing ended on it."""
+        return (
+            cast("SumsPage | None", self.pages.get(sums_key(self.tenant_id, day))) if day in self.ledger.days else None
+        )
+
+    def add(self, run: Run) -> None:
+        """Take in a run that ended."""
+        day = day_of(run.occurred_us)
+        page, sums = self.day(day), self.sums(day)
+        if page is None or sums is None:
+            page, sums = DayPage(), SumsPage()
+            self.pages.put(day_key(self.tenant_id, day), page)
+            self.pages.put(sums_key(self.tenant_id, day), sums)
+        else:
+            self.pages.touch(day_key(self.tenant_id, day))
+            self.pages.touch(sums_key(self.tenant_id, day))
+        page.add(run)
+        sums.add(run)
+        self.ledger.days[day] = self.ledger.days.get(day, 0) + 1
+        self.touch()
+        later = self.sums(day + 1)  # a record comes an hour late at most, so no day after that can be there
+        if later is not None:
+            later.carried.clear()
+
+    def touch(self) -> None:
+        """Have the ledger written, but for its patterns."""
+        self.ledger.changed.add(0)
+        self.pages.touch(self._key)
+
+    def touch_pattern(self, signature: str) -> None:
+        """Have what was told of a pattern written."""
+        self.ledger.changed.add(1 + part_of(signature))
+        self.pages.touch(self._key)
+
+    def is_due(self, instant_us: int) -> None:
+        """Have the tenant visited when *instant_us* is settled."""
+        hour = (instant_us - 1) // US_PER_HOUR
+        if hour not in self.ledger.due:
+            self.ledger.due.add(hour)
+            self.touch()
+            self.pages.put(due_key(self.tenant_id, hour), DuePage())
+
+    def ended_through(self, us: int) -> int:
+        """Return how many of the tenant's runs ended at *us* or before, since ever."""
+        day, page = day_of(us), self.day(day_of(us))
+        return self._ended_before(day) + (0 if page is None else page.all.through(us))
+
+    def place_of(self, run: Run) -> int:
+        """Return how many of the tenant's runs ended before *run* or are it."""
+        day = day_of(run.occurred_us)
+        page = self.day(day)
+        if page is None:
+            return self._ended_before(day)
+        ties = page.all.between(run.occurred_us, run.occurred_us)
+        earlier = self._ended_before(day) + page.all.through(run.occurred_us - 1)
+        return earlier + sum(1 for one in ties if order(one) <= order(run))
+
+    def costs_before(self, run: Run) -> tuple[int, int]:
+        """Return how many cost runs its worker had before *run* within 30 days, and what they cost."""
+        runs, cost = self._costs_through(run.worker_id, run.occurred_us, spikes.WINDOW_US)
+        page = self.day(day_of(run.occurred_us))
+        series = _NOTHING if page is None else page.costs.get(run.worker_id, _NOTHING)
+        not_before = [one.costs for one in series.between(run.occurred_us, run.occurred_us) if order(one) >= order(run)]
+        return runs - len(not_before), cost - sum(not_before)
+
+    def runs_from(self, kind: str, run: Run) -> list[Run]:
+        """Return its worker's runs from *run* on, itself included: all that ended, or those of *kind* costs."""
+        day = day_of(run.occurred_us)
+        later = (self._series(of, kind, run.worker_id).between(run.occurred_us, _END_US) for of in (day, day + 1))
+        return [one for runs in later for one in runs if order(one) >= order(run)]
+
+    def key_runs(self, kind: str, worker_id: str, day: int) -> list[Run]:
+        """Return a worker's runs of *day*: all that ended, or the cost runs when *kind* is costs."""
+        page = self.day(day)
+        return [] if page is None else getattr(page, kind).get(worker_id, _NOTHING).runs
+
+    def trend(self, worker_id: str, us: int) -> CostTrend:
+        """Return what the worker's runs cost in the seven days to *us*."""
+        runs, cost = self._costs_through(worker_id, us, PREDICTION_WINDOW_US)
+        newest = self._newest(worker_id, us, "costs", NEWEST_COSTS)
+        return trend_of([run.costs for run in newest], runs, cost)
+
+    def ends(self, worker_id: str, us: int) -> tuple[int, int]:
+        """Return how many of the worker's runs ended in the seven days to *us*, and how many of them failed."""
+        day, first_us = day_of(us), us - PREDICTION_WINDOW_US
+        carried = self._carried(worker_id, day, PREDICTION_WINDOW_US // US_PER_DAY)
+        counts = []
+        for name, of_days in (("ended", carried.ended), ("failed", carried.failed)):
+            first, last = self._series(day_of(first_us), name, worker_id), self._series(day, name, worker_id)
+            counts.append(of_days + first.since(first_us)[0] + last.through(us))
+        return counts[0], counts[1]
+
+    def failure_window(self, worker_id: str, us: int) -> FailureWindow:
+        """Return how the worker's runs ended in the seven days to *us*."""
+        newest = self._newest(worker_id, us, "failed", NEWEST_FAILED)
+        errors = [None if run.failure is None else run.failure.sample for run in newest]
+        return FailureWindow(*self.ends(worker_id, us), errors)
+
+    def failures(self, signature: str, first_us: int, last_us: int) -> list[Run]:
+        """Return the failures of *signature* with ``first ≤ occurred_at ≤ last``, in order; of a few days at most."""
+        found: list[Run] = []
+        for day in range(day_of(first_us), day_of(last_us) + 1):
+            page = self.day(day)
+            if page is not None and signature in page.failures:
+                found += page.failures[signature].between(first_us, last_us)
+        return found
+
+    def patterns_of(self, worker_id: str, us: int) -> int:
+        """Return how many patterns are active at *us* whose earliest failure is of the worker."""
+        pages = [self.day(day) for day in range(day_of(us - WINDOW_US), day_of(us) + 1)]
+        signatures = {name for page in pages if page is not None for name in page.failures}
+        named = 0
+        for signature in signatures:
+            seen = self.failures(signature, us - WINDOW_US, us)
+            if len(seen) >= THRESHOLD:
+                earliest = self.failures(signature, seen[-1].occurred_us - WINDOW_US, seen[-1].occurred_us)[0]
+                named += earliest.worker_id == worker_id
+        return named
+
+    def told(self, signature: str) -> ToldPattern | None:
+        """Return what was told of the pattern of *signature*."""
+        return self.ledger.patterns.get(signature)
+
+    def close(self, hour: int, first_day: int) -> None:
+        """Forget that anything was due up to *hour*, and merge the counts of days before *first_day*, out of reach."""
+        self.ledger.due = {due for due in self.ledger.due if due > hour}
+        for day in [day for day in self.ledger.days if day < first_day]:
+            self.ledger.before += self.ledger.days.pop(day)
+        self.touch()
+
+    def _ended_before(self, day: int) -> int:
+        return self.ledger.before + sum(count for of, count in self.ledger.days.items() if of < day)
+
+    def _costs_through(self, worker_id: str, us: int, window_us: int) -> tuple[int, int]:
+        """Return count and cost of the worker's cost runs with ``us - window ≤ occurred_at ≤ us``."""
+        day, first_us = day_of(us), us - window_us
+        carried = self._carried(worker_id, day, window_us // US_PER_DAY)
+        runs, cost = self._series(day_of(first_us), "costs", worker_id).since(first_us)
+        of_day = self._series(day, "costs", worker_id)
+        (upto, upto_cost), (later, later_cost) = of_day.since(0), of_day.since(us + 1)
+        return carried.cost_runs + runs + upto - later, carried.cost_nanousd + cost + upto_cost - later_cost
+
+    def _carried(self, worker_id: str, day: int, days: int) -> Sums:
+        """Return the worker's sums of the days before *day* that a window of so many *days* has as a whole."""
+        page = self.sums(day)
+        known = None if page is None else page.carried.get((worker_id, days))
+        if known is not None:
+            return known
+        carried = Sums()
+        for earlier in range(day - days + 1, day):
+            sums = self.sums(earlier)
+            if sums is not None and worker_id in sums.workers:
+                carried.join(sums.workers[worker_id])
+        if page is not None:
+            page.carried[worker_id, days] = carried
+        return carried
+
+    def _newest(self, worker_id: str, us: int, name: str, most: int) -> list[Run]:
+        """Return the worker's newest few runs in the seven days to *us*, newest first."""
+        day, first_us = day_of(us), us - PREDICTION_WINDOW_US
+        found = self._series(day, name, worker_id).between(first_us, us)[-most:]
+        if len(found) < most:
+            carried = self._carried(worker_id, day, PREDICTION_WINDOW_US // US_PER_DAY)
+            found = (carried.newest_failed if name == "failed" else carried.newest_costs) + found
+        if len(found) < most:
+            found = self._series(day_of(first_us), name, worker_id).between(first_us, us) + found
+        return found[-most:][::-1]
+
+    def _series(self, day: int, name: str, worker_id: str) -> Series:
+        page = self.day(day)
+        return _NOTHING if page is None else getattr(page, name).get(worker_id, _NOTHING)
