@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from drivers import topics
 from drivers.kafka.murmur2 import partition_of
 from drivers.postgres import schema_version
 from drivers.postgres import statements as sql
@@ -18,31 +19,19 @@ from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.positions import position_of
 from engines.core.errors import PositionRefused
 from engines.core.model import Position, TopicPartition
+from engines.core.tables import TABLES, Table
+from engines.runs.acknowledgements import ACKNOWLEDGEMENT
 
 PATIENT: Final = PostgresLimits(idle_in_transaction_s=60, lock_s=3, statement_s=36_000, call_s=40_000)
 _ALONE: Final = "LOCK TABLE positions IN ACCESS EXCLUSIVE MODE"
 _POSITIONS: Final = "SELECT " + sql.POSITION_COLUMNS + " FROM positions ORDER BY topic, partition"  # noqa: S608 constants
-_TENANTS: Final = """
-SELECT DISTINCT partition, tenant_id FROM pages WHERE topic = $1
-UNION SELECT DISTINCT partition, tenant_id FROM snapshots
-UNION SELECT DISTINCT partition, tenant_id FROM anomalies
-"""
+_TENANTS: Final = "SELECT DISTINCT partition, tenant_id FROM pages WHERE topic = $1"
 _MOVES: Final = 'CREATE TEMPORARY TABLE moves (tenant_id text COLLATE "C", old int, new int) ON COMMIT DROP'
 # Offsets of the old log say nothing in the new one: 1 is behind every position there, so it is still to be shown.
-_MOVE: Final = (
-    """
+_MOVE_PAGES: Final = """
 UPDATE pages AS t SET partition = new, as_of = (as_of > $2)::int
 FROM moves WHERE moves.tenant_id = t.tenant_id AND t.topic = $1 AND t.partition = $3 AND old = $3
-""",
-    """
-UPDATE snapshots AS t SET partition = new, as_of_offset = 0
-FROM moves WHERE moves.tenant_id = t.tenant_id AND t.partition = $1 AND old = $1
-""",
-    """
-UPDATE anomalies AS t SET partition = new
-FROM moves WHERE moves.tenant_id = t.tenant_id AND t.partition = $1 AND old = $1
-""",
-)
+"""
 # Identities do not tell whose they are: each new partition knows all of the old one's, and may be asked for some.
 _COPY_IDS: Final = """
 INSERT INTO id_blocks (partition, topic, day, end_offset, body)
@@ -60,8 +49,10 @@ FROM positions WHERE topic = $1 AND partition = $2
 _GUARD: Final = "ALTER TABLE positions ADD CONSTRAINT this_database_holds_it"
 _FENCE: Final = "UPDATE positions SET epoch = epoch + 1, version = version + 1"
 _PIN: Final = "UPDATE topics SET partitions = $2 WHERE topic = $1"
-_OF_PARTITIONS: Final = ("positions", "pages", "id_blocks", "outbox", "snapshots", "anomalies")
-_SETTING_TENANTS: Final = "SELECT DISTINCT tenant_id FROM settings WHERE tenant_id <> '*'"
+_OF_PARTITIONS: Final = ("positions", "pages", "id_blocks", "outbox", *TABLES)
+# A tenant's runs may be at home elsewhere than its costs: an acknowledgement is where the feedback is.
+_SETTING_TENANTS: Final = "SELECT DISTINCT kind = $1, tenant_id FROM settings WHERE tenant_id <> '*'"
+_FORGET: Final = "DELETE FROM settings WHERE (kind = $1) = $2 AND tenant_id = ANY ($3)"
 _PINNED: Final = "SELECT partitions FROM topics WHERE topic = $1"
 _HEAD: Final = "UPDATE settings_head SET seq = (SELECT coalesce(max(seq), 0) FROM settings)"
 _KNOWN: Final = "UPDATE positions SET settings_seq = least(settings_seq, (SELECT seq FROM settings_head))"
@@ -106,7 +97,8 @@ class Resharding:
             _refuse(topic, before, partitions, held, self._place)
             if before is None or before == partitions:
                 return 0
-            rows = await connection.fetch(_TENANTS, topic)
+            shown = [TABLES[name] for name in topics.load().named(topic).writes]
+            rows = await connection.fetch(" UNION ".join([_TENANTS, *map(_tenants, shown)]), topic)
             moves = [(name, old, partition_of(name.encode(), partitions)) for old, name in rows]
             moves = [move for move in moves if move[1] != move[2]]
             if astray := [name for name, old, new in moves if new % before != old]:
@@ -114,10 +106,9 @@ class Resharding:
             await connection.execute(_MOVES)
             await connection.copy_records_to_table("moves", records=moves)
             for old, position in held.items():
-                pages, *projections = _MOVE
-                await connection.execute(pages, topic, position.projected, old)
-                for projection in projections:
-                    await connection.execute(projection, old)
+                await connection.execute(_MOVE_PAGES, topic, position.projected, old)
+                for table in shown:
+                    await connection.execute(_move(table), old)
                 for new in range(old + before, partitions, before):
                     await connection.execute(_COPY_IDS, topic, old, new)
                     await connection.execute(_NEW_POSITION, topic, old, new)
@@ -125,23 +116,28 @@ class Resharding:
             await connection.execute(_FENCE)
         return len(moves)
 
-    async def keep_own(self, topic: str) -> int:
+    async def keep_own(self) -> int:
         """Delete what lives in another database; return how many positions that were. Raises Transient."""
         others = f"(partition % {self._place.databases} <> {self._place.number})"
         async with self._connected("keeping its own") as connection, connection.transaction():
             await connection.execute(_ALONE)
-            partitions = await connection.fetchval(_PINNED, topic)
             deletes = [f"DELETE FROM {table} WHERE {others}" for table in _OF_PARTITIONS]  # noqa: S608 constants
             deleted = [await connection.execute(delete) for delete in deletes]
-            tenants = [name for (name,) in await connection.fetch(_SETTING_TENANTS)]
-            strange = [one for one in tenants if not self._place.holds(partition_of(one.encode(), partitions or 1))]
-            await connection.execute("DELETE FROM settings WHERE tenant_id = ANY($1)", strange)
+            await self._forget_settings(connection)
             await connection.execute(_HEAD)
             await connection.execute(_KNOWN)
             await connection.execute(_FENCE)
             await connection.execute("ALTER TABLE positions DROP CONSTRAINT IF EXISTS this_database_holds_it")
             await connection.execute(f"{_GUARD} CHECK (NOT {others})")
         return int(deleted[0].rpartition(" ")[2])
+
+    async def _forget_settings(self, connection: Raw) -> None:
+        rows = await connection.fetch(_SETTING_TENANTS, ACKNOWLEDGEMENT)
+        for topic, of_runs in (("costs", False), ("runs", True)):
+            partitions = await connection.fetchval(_PINNED, topic) or 1
+            tenants = [name for whether, name in rows if whether is of_runs]
+            strange = [one for one in tenants if not self._place.holds(partition_of(one.encode(), partitions))]
+            await connection.execute(_FORGET, ACKNOWLEDGEMENT, of_runs, strange)
 
     @asynccontextmanager
     async def _connected(self, doing: str) -> AsyncIterator[Raw]:
@@ -152,6 +148,18 @@ class Resharding:
                 yield connection
         finally:
             await connections.close()
+
+
+def _tenants(table: Table) -> str:
+    return f"SELECT DISTINCT partition, tenant_id FROM {table.name}"  # noqa: S608 constants
+
+
+def _move(table: Table) -> str:
+    also = ", as_of_offset = 0" if any(column.name == "as_of_offset" for column in table.columns) else ""
+    return (
+        f"UPDATE {table.name} AS t SET partition = new{also} FROM moves"  # noqa: S608 constants
+        " WHERE moves.tenant_id = t.tenant_id AND t.partition = $1 AND old = $1"
+    )
 
 
 def of(urls: Sequence[str]) -> list[Resharding]:

@@ -18,6 +18,7 @@ from drivers.postgres.errors import locked_out
 from drivers.postgres.positions import instant, setting_row
 from engines.core.errors import SettingsError, Transient
 from engines.core.model import NewSetting, SettingRow
+from engines.cost.settings import KINDS
 
 EVERY_TENANT: Final = "*"
 CHANNEL: Final = "outlay_settings"
@@ -128,6 +129,8 @@ class SettingsTable:
 
 def refuse(row: NewSetting, decided: Decided, now_us: int) -> None:
     """Return when *row* changes nothing that is *decided*; raises SettingRefused."""
+    if row.kind not in KINDS:
+        return  # what closes are days of costs, and only rows of theirs reach into them
     closed = decided.closed_day
     open_us = None if closed is None else (closed + 1) * _DAY_US
     early = open_us is not None and (row.effective_us is None or row.effective_us < open_us)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from engines.core.model import TableRow
-from engines.core.tables import ANOMALIES, SNAPSHOTS, Table
+from engines.core.tables import ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, SNAPSHOTS, Table
 
 _SNAPSHOT: dict[str, Any] = {
     "tenant_id": "acme",
@@ -44,12 +44,51 @@ _ANOMALY: dict[str, Any] = {
 }
 
 
+_FEEDBACK: dict[str, Any] = {
+    "feedback_id": "pf_0123456789abcdef",
+    "revision": 8,
+    "as_of": 1_767_225_600_000_000,
+    "tenant_id": "acme",
+    "pattern_type": "failure_pattern",
+    "severity": "warning",
+    "status": "active",
+    "active": True,
+    "signature": "fedcba9876543210",
+    "worker_id": "billing-bot",
+    "occurrence_count": 4,
+    "active_since": 1_767_222_000_000_000,
+    "line": '{"feedback_id":"pf_0123456789abcdef"}',
+}
+_PREDICTION: dict[str, Any] = {
+    "prediction_id": "pr_0123456789abcdef",
+    "revision": 8,
+    "as_of": 1_767_225_600_000_000,
+    "tenant_id": "acme",
+    "prediction_type": "failure_likelihood",
+    "subject_type": "worker",
+    "subject_id": "billing-bot",
+    "status": "active",
+    "confidence_score": 0.75,
+    "expires_at": 1_767_312_000_000_000,
+    "is_advisory": True,
+    "line": '{"prediction_id":"pr_0123456789abcdef"}',
+}
+
+
 def snapshot(**changes: Any) -> TableRow:
     return _row(SNAPSHOTS, _SNAPSHOT | changes)
 
 
 def anomaly(**changes: Any) -> TableRow:
     return _row(ANOMALIES, _ANOMALY | changes)
+
+
+def feedback(**changes: Any) -> TableRow:
+    return _row(PATTERN_FEEDBACK, _FEEDBACK | changes)
+
+
+def prediction(**changes: Any) -> TableRow:
+    return _row(PREDICTION_EVENTS, _PREDICTION | changes)
 
 
 def _row(table: Table, values: dict[str, Any]) -> TableRow:

@@ -1,8 +1,11 @@
 """What every ``Store`` must do of pages, identities, messages and projection rows."""
 
+import pytest
+
+from engines.core.errors import DataRefused
 from engines.core.model import IdBlock, PageKey, TableRow, TopicPartition
 from engines.core.ports import Store
-from tests.drivers.rows import anomaly, snapshot
+from tests.drivers.rows import anomaly, feedback, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, StoreTests, Subject, batch, message, moved
 
 
@@ -145,6 +148,22 @@ class ContentsContract(StoreTests):
         assert await subject.rows("snapshots") == {(3, *row.values[:5]): row.values for row in expected}
         expected = [first[2], second[1]]
         assert await subject.rows("anomalies") == {(3, *row.values[:3]): row.values for row in expected}
+
+    async def test_feedback_and_predictions_have_a_row_for_each_revision(self, subject: Subject) -> None:
+        claimed = await subject.store.claim(TP, LOG)
+        first = [feedback(), prediction(), prediction(revision=9, status="superseded", confidence_score=1.0)]
+        assert await subject.store.commit(batch(claimed, rows=first))
+        second = [feedback(status="cleared", active=False), feedback(revision=10, as_of=1_769_904_000_000_000)]
+        assert await subject.store.commit(batch(moved(claimed), rows=second))
+        for table, expected in (("pattern_feedback", second), ("prediction_events", first[1:])):
+            assert await subject.rows(table) == {(3, *row.values[:3]): row.values for row in expected}
+
+    async def test_no_prediction_is_more_than_advice(self, subject: Subject) -> None:
+        claimed = await subject.store.claim(TP, LOG)
+        with pytest.raises(DataRefused, match="is_advisory"):
+            await subject.store.commit(batch(claimed, rows=[prediction(), prediction(revision=9, is_advisory=False)]))
+        assert await subject.rows("prediction_events") == {}
+        assert await subject.store.commit(batch(claimed, rows=[prediction()]))
 
     async def test_of_a_row_given_twice_the_last_counts(self, subject: Subject) -> None:
         claimed = await subject.store.claim(TP, LOG)

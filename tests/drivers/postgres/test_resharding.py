@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from drivers.kafka.murmur2 import partition_of
-from drivers.postgres.connections import Raw
+from drivers.postgres.connections import PostgresLimits, Raw
 from drivers.postgres.resharding import Place, Resharding, misplaced, of
+from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import PositionRefused
-from engines.core.model import IdBlock, PageKey, Position, TopicPartition
+from engines.core.model import IdBlock, NewSetting, PageKey, Position, TopicPartition
+from engines.runs.setting_lines import acknowledgement
+from tests.drivers.rows import anomaly, feedback, prediction
 from tests.drivers.store_subject import LOG, TP, batch
 
 _TWO = replace(LOG, partitions=2)
@@ -60,6 +63,57 @@ async def test_who_still_works_is_fenced_and_new_partitions_go_on_where_the_old_
         assert [block.body for block in await postgres_store.load_ids(tp, None)] == [b"i" * 20]
     assert await postgres_store.stale_pages(new, 0) == [(PageKey(tenant, "cost.ledger", 0), 1)]
     assert await observer.fetchval("SELECT count(*) FROM positions") == 4
+
+
+async def test_the_rows_of_another_topic_stay_where_they_are(
+    tables: str, postgres_store: PostgresStore, observer: Raw
+) -> None:
+    tenant = next(f"t{n}" for n in range(99) if partition_of(f"t{n}".encode(), 4) == 3)
+    for topic in ("costs", "runs"):
+        for partition in (0, 1):
+            claimed = await postgres_store.claim(TopicPartition(topic, partition), _TWO)
+        told = feedback(tenant_id=tenant), prediction(tenant_id=tenant)
+        rows = told if topic == "runs" else (anomaly(tenant_id=tenant),)
+        page = (PageKey(tenant, f"{topic}.ledger", 0), b"")
+        assert await postgres_store.commit(batch(claimed, pages=[page], rows=rows))
+    where = (
+        "SELECT array[a.partition, f.partition, p.partition] FROM anomalies a, pattern_feedback f, prediction_events p"
+    )
+    assert await of([tables])[0].repartition("costs", 4) == 1
+    assert await observer.fetchval(where) == [3, 1, 1]
+    assert await of([tables])[0].repartition("runs", 4) == 1
+    assert await observer.fetchval(where) == [3, 3, 3]
+
+
+async def test_of_settings_a_database_keeps_those_whose_costs_or_runs_live_there(
+    tables: str, postgres_store: PostgresStore, observer: Raw
+) -> None:
+    for topic, partitions in (("costs", 3), ("runs", 4)):
+        await postgres_store.claim(TopicPartition(topic, 1), replace(LOG, partitions=partitions))
+    homes = {(of_costs, of_runs): tenant for tenant, of_costs, of_runs in map(_homes, range(99))}
+    writer = SettingsTable(tables, PostgresLimits())
+    for tenant in homes.values():
+        seen = acknowledgement(tenant, "pf_1", "2026-01-15T10:00:00Z", at_us=0, by="ana").setting()
+        await writer.append([NewSetting("budget", tenant, None, b"{}"), seen], now_us=0)
+    await writer.append([NewSetting("rule", "*", None, b"{}")], now_us=0)
+    try:
+        assert await Resharding(tables, Place(1, 2)).keep_own() == 0
+    finally:
+        await observer.execute("ALTER TABLE positions DROP CONSTRAINT IF EXISTS this_database_holds_it")
+    kept = {(row.kind, row.tenant_id) for row in await writer.read()}
+    await writer.close()
+    assert len(homes) == 4
+    assert kept == {
+        ("rule", "*"),
+        *(("budget", tenant) for (of_costs, _), tenant in homes.items() if of_costs),
+        *(("acknowledgement", tenant) for (_, of_runs), tenant in homes.items() if of_runs),
+    }
+
+
+def _homes(n: int) -> tuple[str, int, int]:
+    """Return a tenant, and in which of two databases its costs live, of 3 partitions, and its runs, of 4."""
+    tenant = f"t{n}"
+    return tenant, partition_of(tenant.encode(), 3) % 2, partition_of(tenant.encode(), 4) % 2
 
 
 def test_a_partition_without_its_newest_copy_where_it_lives_is_named() -> None:

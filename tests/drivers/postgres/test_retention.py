@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from drivers.postgres.connections import PostgresLimits, Raw
 from drivers.postgres.retention import Retention, expired, parse
 from drivers.postgres.store import PostgresStore
-from drivers.postgres.time_partitions import EPOCH_DAY, TimePartition, needed
+from drivers.postgres.time_partitions import EPOCH_DAY, PARTITIONED, TimePartition, needed
 from engines.core.errors import SettingsError
-from engines.core.model import Batch, IdBlock, PageKey, Position, TopicPartition
-from tests.drivers.rows import anomaly, snapshot
+from engines.core.model import Batch, IdBlock, PageKey, Position, TableRow, TopicPartition
+from engines.core.tables import TABLES
+from tests.drivers.rows import anomaly, feedback, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY_US = 86_400_000_000
@@ -56,8 +57,13 @@ def contents(*days: int) -> Batch:
         Position(*TP, "", "", 1),
         pages=[(PageKey("t", "cost.day", 24 * day), b"") for day in days],
         id_blocks=[IdBlock(day, 1, b"i" * 20) for day in days],
-        rows=[row for day in days for row in (snapshot(start_at=day * DAY_US), anomaly(window_start=day * DAY_US))],
+        rows=[row for day in days for row in shown(day * DAY_US)],
     )
+
+
+def shown(at_us: int) -> tuple[TableRow, ...]:
+    """A row of each projection."""
+    return snapshot(start_at=at_us), anomaly(window_start=at_us), feedback(as_of=at_us), prediction(as_of=at_us)
 
 
 async def filled(store: PostgresStore, *days: int, watermarks: tuple[int, ...] = ()) -> None:
@@ -93,7 +99,7 @@ def test_of_a_day_whose_identities_go_every_record_is_too_old(oldest: int, later
 def test_what_may_be_needed_stays(oldest: int, ago: int, today: int, keep_days: int) -> None:
     day = oldest - ago
     shown_from = min(oldest, today) - max(keep_days, 50)
-    needed_from = {"pages": oldest - 50, "id_blocks": oldest - 36, "snapshots": shown_from, "anomalies": shown_from}
+    needed_from = {"pages": oldest - 50, "id_blocks": oldest - 36} | dict.fromkeys(TABLES, shown_from)
     gone = expired(all_of(day), at(oldest), at(today), keep_days)
     for partition in all_of(day):
         assert (partition in gone) is (max(days_of(partition)) < needed_from[partition.table])
@@ -133,7 +139,7 @@ async def test_exactly_what_is_needed_no_more_is_dropped(
     behind = TODAY - 10
     old, near, ids_only, recent = behind - 500, behind - 80, behind - 44, behind
     await filled(postgres_store, old, near, ids_only, recent, watermarks=(TODAY, behind, TODAY))
-    gone = {"id_blocks": (old, near, ids_only), "pages": (old, near), "snapshots": (old,), "anomalies": (old,)}
+    gone = {"id_blocks": (old, near, ids_only), "pages": (old, near)} | dict.fromkeys(TABLES, (old,))
     expected = sorted(
         partition.name
         for table, days in gone.items()
@@ -183,7 +189,7 @@ async def test_what_somebody_reads_is_left_for_the_next_time(
         await observer.fetch("SELECT FROM pages")
         done = await retention(400).sweep()
         assert [one.partition.table for one in done.in_use] == ["pages"]
-        assert len(done.dropped) == 3
+        assert len(done.dropped) == len(PARTITIONED) - 1
     assert [one.partition.table for one in (await retention(400).sweep()).dropped] == ["pages"]
 
 
@@ -195,11 +201,11 @@ async def test_one_process_sweeps_at_a_time(
     await observer.execute("SELECT pg_advisory_lock(7241500302)")
     assert await retention(400).sweep() == ([], [])
     await observer.execute("SELECT pg_advisory_unlock(7241500302)")
-    assert len((await retention(400).sweep()).dropped) == 4
+    assert len((await retention(400).sweep()).dropped) == len(PARTITIONED)
 
 
 @pytest.mark.usefixtures("none")
-@pytest.mark.parametrize("table, margin", [("pages", 50), ("id_blocks", 36), ("snapshots", 50), ("anomalies", 50)])
+@pytest.mark.parametrize("table, margin", [("pages", 50), ("id_blocks", 36), *((table, 50) for table in TABLES)])
 async def test_the_database_itself_refuses_to_drop_what_is_needed(
     postgres_store: PostgresStore, observer: Raw, table: str, margin: int
 ) -> None:

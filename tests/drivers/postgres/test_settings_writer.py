@@ -13,6 +13,7 @@ from drivers.postgres.settings_writer import CHANNEL, Decided, SettingRefused, S
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import DataRefused, SettingsError, SettingsMoved, Transient
 from engines.core.model import NewSetting, TopicPartition
+from engines.runs.setting_lines import acknowledgement
 from tests.drivers.store_subject import LOG, TP, batch
 
 DAY = 86_400_000_000
@@ -21,6 +22,7 @@ CLOSED = 20_000
 OPEN_FROM = (CLOSED + 1) * DAY
 HERE = next(f"tenant-{n}" for n in range(1000) if partition_of(f"tenant-{n}".encode(), LOG.partitions) == TP.partition)
 ELSEWHERE = next(f"tenant-{n}" for n in range(1000) if partition_of(f"tenant-{n}".encode(), LOG.partitions) == 4)
+SEEN = acknowledgement(HERE, "pf_1", "2024-01-01T00:00:00Z", at_us=NOW, by="ana").setting()
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -76,6 +78,7 @@ async def closed(store: PostgresStore, day: int = CLOSED, tp: TopicPartition = T
         (tag(None), Decided(None, counting=True), NOW),
         (tag(None), Decided(None, counting=False), None),
         (tag(NOW), Decided(20_600, counting=True), 20_601 * DAY),
+        (SEEN, Decided(CLOSED, counting=True), None),
     ],
 )
 def test_a_row_may_change_only_what_is_not_decided(row: NewSetting, decided: Decided, earliest_us: int | None) -> None:
@@ -108,6 +111,14 @@ async def test_the_closes_of_a_tenants_home_partition_count(
     with pytest.raises(SettingRefused):
         await table.append([rule("drift_pct_min", OPEN_FROM - 1)], now_us=NOW)
     assert await table.append([rule("drift_pct_min", OPEN_FROM)], now_us=NOW) == [2]
+
+
+async def test_hours_of_runs_that_are_closed_are_no_closed_days_of_costs(
+    table: SettingsTable, postgres_store: PostgresStore
+) -> None:
+    await closed(postgres_store, 24 * CLOSED, TopicPartition("runs", TP.partition), watermark_us=CLOSED * DAY)
+    assert await table.append([budget(effective_us=None), tag(None)], now_us=NOW) == [1, 2]
+    assert await table.append([rule("drift_pct_min", None), SEEN], now_us=NOW) == [3, 4]
 
 
 async def test_a_day_that_is_being_closed_counts_as_closed(table: SettingsTable, postgres_store: PostgresStore) -> None:

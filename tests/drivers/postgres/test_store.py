@@ -49,6 +49,6 @@ def _plain(value: object) -> object:
 
 def _with_text(table: str, values: list[Any]) -> tuple[Any, ...]:
     """PostgreSQL keeps JSON as a value, not as text: say it as the tests write it."""
-    if table == "anomalies":
+    if table != "snapshots":
         values[-1] = values[-1].replace(": ", ":").replace(", ", ",")
     return tuple(values)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from drivers.postgres.connections import Raw
 from drivers.postgres.store import PostgresStore
-from drivers.postgres.time_partitions import Ensured, TimePartition, needed
+from drivers.postgres.time_partitions import PARTITIONED, Ensured, TimePartition, needed
 from engines.core.errors import DataRefused, Transient
 from engines.core.model import Batch, IdBlock, PageKey, Position, TableRow, TopicPartition
-from tests.drivers.rows import anomaly, snapshot
+from tests.drivers.rows import anomaly, feedback, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY_US = 86_400_000_000
@@ -28,6 +28,7 @@ def holding(day: int, rows: Sequence[TableRow] = ()) -> Batch:
     """A batch of something of each kind on *day*, a UTC day since the epoch."""
     pages = [(PageKey("t", "cost.hour", hour), b"") for hour in (24 * day, 24 * day + 23)]
     told = [snapshot(start_at=day * DAY_US), anomaly(window_start=(day + 1) * DAY_US - 1)]
+    told += [feedback(as_of=day * DAY_US), prediction(as_of=(day + 1) * DAY_US - 1)]
     ids = [IdBlock(day, 1, b"i" * 20)]
     return Batch(0, 0, Position(*TP, "", "", 1), pages=pages, id_blocks=ids, rows=[*told, *rows])
 
@@ -39,7 +40,7 @@ def holds(partition: TimePartition, day: date) -> bool:
 @given(day=st.integers(min_value=1, max_value=LAST_DAY))
 def test_a_batch_needs_one_partition_of_each_table_and_it_holds_the_day(day: int) -> None:
     partitions = needed(holding(day))
-    assert sorted(partition.table for partition in partitions) == ["anomalies", "id_blocks", "pages", "snapshots"]
+    assert sorted(partition.table for partition in partitions) == sorted(PARTITIONED)
     assert all(holds(partition, EPOCH.date() + timedelta(days=day)) for partition in partitions)
 
 
@@ -57,7 +58,7 @@ def test_what_belongs_to_no_time_needs_no_partition() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [snapshot(start_at=2**62), snapshot(start_at=None), anomaly(window_start="2026"), snapshot(start_at=-(2**62))],
+    [snapshot(start_at=2**62), snapshot(start_at=None), anomaly(window_start="2026"), feedback(as_of=-(2**62))],
 )
 def test_a_time_that_is_none_is_refused(bad: TableRow) -> None:
     with pytest.raises(DataRefused):
@@ -73,7 +74,7 @@ async def test_rows_lie_where_their_time_says(postgres_store: PostgresStore, obs
     assert await postgres_store.commit(batch(claimed, pages=pages, id_blocks=contents.id_blocks, rows=contents.rows))
     named = {partition.table: partition.name for partition in needed(contents)}
     assert await names(observer, "pages") == sorted([named["pages"], named["pages"], "pages_timeless"])
-    for table in ("id_blocks", "snapshots", "anomalies"):
+    for table in PARTITIONED.keys() - {"pages"}:
         assert await names(observer, table) == [named[table]]
 
 
@@ -120,7 +121,7 @@ async def test_a_partition_that_is_known_costs_no_statement(observer: Raw) -> No
     assert ensured.missing(contents) == []
     assert [partition.table for partition in ensured.missing(holding(14_007))] == ["id_blocks", "pages"]
     ensured.forget()
-    assert len(ensured.missing(contents)) == 4
+    assert len(ensured.missing(contents)) == len(PARTITIONED)
 
 
 async def test_a_partition_dropped_behind_the_stores_back_is_made_again(

@@ -1,7 +1,7 @@
 """The views an analyst reads, on rows that the store and the writer of settings wrote."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +13,17 @@ from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.migrate import alembic_config, migrate
 from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
-from engines.core.model import NewSetting, TableRow
-from tests.drivers.rows import anomaly, snapshot
+from engines.core.model import NewSetting, TableRow, TopicPartition
+from engines.core.time import parse_instant
+from engines.runs.setting_lines import acknowledgement
+from tests.drivers.rows import anomaly, feedback, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY = 20_468  # 2026-01-15
 DAY_US = 86_400_000_000
 USD = 10**9
+SEEN = "2026-01-15T10:00:00Z"
+SEEN_US = parse_instant(SEEN)
 
 
 def spent(day: int, cost_nanousd: int | None, **changes: Any) -> TableRow:
@@ -221,7 +225,77 @@ async def test_functions_and_columns_that_need_it_are_described(observer: Raw) -
     assert hints[0][0] >= 5
 
 
-@pytest.mark.parametrize("revision", ["0002"])
+async def test_feedback_that_stands_is_the_last_revision_and_knows_of_acknowledgements_at_once(
+    postgres_store: PostgresStore, observer: Raw
+) -> None:
+    hour = 3_600_000_000
+    at = SEEN_US + hour
+    rows = [
+        feedback(feedback_id="pf_again", revision=4, active_since=SEEN_US - hour, as_of=SEEN_US),
+        feedback(feedback_id="pf_again", revision=9, status="cleared", active=False, as_of=SEEN_US),
+        feedback(feedback_id="pf_again", revision=12, active_since=at, as_of=at),
+        feedback(feedback_id="pf_seen", revision=2, active_since=SEEN_US, as_of=at),
+        feedback(feedback_id="pf_spike", pattern_type="cost_spike", status="final", active_since=at, as_of=at),
+        feedback(feedback_id="pf_gone", revision=4, pattern_type="cost_spike", status="provisional"),
+        feedback(feedback_id="pf_gone", revision=6, pattern_type="cost_spike", status="withdrawn", active=False),
+        feedback(feedback_id="pf_gone", tenant_id="other", revision=4, active_since=SEEN_US, as_of=at),
+    ]
+    await written(postgres_store, *rows)
+    said = [("pf_again", SEEN, "ana"), ("pf_seen", SEEN, "ben"), ("pf_seen", SEEN, "eve"), ("pf_gone", SEEN, "ana")]
+    for seq, (feedback_id, as_of, by) in enumerate(said, 1):
+        setting = acknowledgement("acme", feedback_id, as_of, at_us=at, by=by).setting()
+        await is_set(observer, (seq, setting.kind, "acme", None, json.loads(setting.body)))
+    current = (
+        "SELECT tenant_id, feedback_id, revision, status, acknowledged, acknowledged_by, proposal_eligible"
+        " FROM feedback_current ORDER BY 1, 2"
+    )
+    assert await read(observer, current) == [
+        ("acme", "pf_again", 12, "active", False, None, True),
+        ("acme", "pf_seen", 2, "active", True, "eve", False),
+        ("acme", "pf_spike", 8, "final", False, None, False),
+        ("other", "pf_gone", 4, "active", False, None, True),
+    ]
+    (acknowledged_at,) = await read(observer, "SELECT acknowledged_at FROM feedback_current WHERE acknowledged")
+    assert acknowledged_at == (datetime.fromtimestamp(at / 10**6, UTC),)
+    history = "SELECT revision, status, is_last FROM feedback_history WHERE feedback_id = 'pf_again' ORDER BY 1"
+    assert await read(observer, history) == [(4, "active", False), (9, "cleared", False), (12, "active", True)]
+
+
+async def test_predictions_that_stand_are_last_revisions(postgres_store: PostgresStore, observer: Raw) -> None:
+    rows = [
+        prediction(prediction_id="pr_1", revision=4),
+        prediction(prediction_id="pr_1", revision=9, status="expired"),
+        prediction(prediction_id="pr_2", revision=4),
+        prediction(prediction_id="pr_2", revision=6, status="withdrawn"),
+        prediction(prediction_id="pr_3", revision=6, confidence_score=0.125),
+    ]
+    await written(postgres_store, *rows)
+    current = "SELECT prediction_id, revision, status, confidence_score FROM predictions_current ORDER BY 1"
+    assert await read(observer, current) == [("pr_1", 9, "expired", 0.75), ("pr_3", 6, "active", 0.125)]
+    assert await read(observer, "SELECT count(*) FROM prediction_history WHERE is_last") == [(3,)]
+
+
+async def test_progress_tells_what_is_closed_of_each_topic_in_its_own_windows(
+    postgres_store: PostgresStore, observer: Raw
+) -> None:
+    midnight = datetime.fromtimestamp((DAY + 1) * DAY_US / 10**6, UTC)
+    for topic, closed_through in (("costs", DAY), ("runs", DAY * 24 + 23), ("runs", DAY * 24 + 22)):
+        tp = TopicPartition(topic, closed_through % 5)
+        claimed = await postgres_store.claim(tp, LOG)
+        changes = {"closed_through": closed_through, "closing_day": closed_through + 1}
+        assert await postgres_store.commit(batch(claimed, changes))
+    columns = (
+        "SELECT topic, closed_through, closing_day, closed_before FROM progress ORDER BY topic, closed_before DESC"
+    )
+    day = midnight.date() - timedelta(days=1)
+    assert await read(observer, columns) == [
+        ("costs", day, midnight.date(), midnight),
+        ("runs", day, midnight.date(), midnight),
+        ("runs", day - timedelta(days=1), day, midnight - timedelta(hours=1)),
+    ]
+
+
+@pytest.mark.parametrize("revision", ["0004", "0002"])
 async def test_views_go_back_to_those_of_the_revision_before_and_forth(database_url: str, revision: str) -> None:
     def back(connection: Connection) -> None:
         config = alembic_config()

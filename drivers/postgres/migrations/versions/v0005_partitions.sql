@@ -1,7 +1,7 @@
 -- Makes the time partition of table parent that begins on day first; harmless when it is there.
 -- Runs with its owner's rights, so that a worker need not own the tables. It builds the table aside and attaches it:
 -- that waits for no reader or writer, and none waits for it.
-CREATE OR REPLACE FUNCTION ensure_partition(parent text, first date) RETURNS void
+CREATE FUNCTION ensure_partition(parent text, first date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' SET search_path = {schema}, pg_temp
 AS $$
 DECLARE
@@ -49,7 +49,7 @@ $$
 
 -- Drops the time partition of table parent that begins on day first, and refuses while a worker may need it. Waits only
 -- a moment for those that use the table, as others wait behind it.
-CREATE OR REPLACE FUNCTION drop_partition(parent text, first date) RETURNS void
+CREATE FUNCTION drop_partition(parent text, first date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '300ms' SET search_path = {schema}, pg_temp
 AS $$
 DECLARE

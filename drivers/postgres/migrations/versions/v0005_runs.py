@@ -13,8 +13,6 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from engines.core.errors import SettingsError
-
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -28,18 +26,32 @@ HERE = Path(__file__).parent
 def upgrade() -> None:
     _pattern_feedback()
     _prediction_events()
-    connection = op.get_bind()
-    schema = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
-    script = (HERE / "v0005_partitions.sql").read_text("utf-8").replace("{schema}", str(schema))
-    for function in re.split(r"^;$", script, flags=re.MULTILINE):
-        connection.exec_driver_sql(function)
-    for statement in re.split(r";\s*\n", (HERE / "v0005_views.sql").read_text("utf-8")):
-        if statement.strip():
-            op.execute(sa.text(statement.replace(":", r"\:")))
+    _functions("v0005_partitions.sql")
+    _run((HERE / "v0005_views.sql").read_text("utf-8"))
 
 
 def downgrade() -> None:
-    raise SettingsError("code of revision 0004 works with this one: there is no need to go back")
+    for view in ("feedback_current", "feedback_history", "predictions_current", "prediction_history", "progress"):
+        op.execute(sa.text(f"DROP VIEW {view}"))
+    op.drop_table("pattern_feedback")
+    op.drop_table("prediction_events")
+    _functions("v0002_partitions.sql")
+    _, view, rest = (HERE / "v0003_views.sql").read_text("utf-8").partition("CREATE VIEW progress")
+    _run(view + rest.partition("COMMENT ON TABLE")[0])
+
+
+def _functions(file: str) -> None:
+    connection = op.get_bind()
+    schema = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
+    script = (HERE / file).read_text("utf-8").replace("{schema}", str(schema))
+    for function in re.split(r"^;$", script, flags=re.MULTILINE):
+        connection.exec_driver_sql(function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+
+
+def _run(script: str) -> None:
+    for statement in re.split(r";\s*\n", script):
+        if statement.strip():
+            op.execute(sa.text(statement.replace(":", r"\:")))
 
 
 def _pattern_feedback() -> None:
