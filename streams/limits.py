@@ -34,16 +34,16 @@ class ShellLimits:
             of a closed day cannot be told from a copy any more and is not counted.
         closed_ids_max: identities of closed days kept in memory per partition, 20 bytes each, before the longest unused
             days go.
-        close_slice_tenants: tenants per step of a day's close, and of judging again when settings have changed.
+        close_slice_tenants: tenants per step of a close, and of judging again when settings have changed.
         projection_every_s: shortest time between two writings of projections.
-        projection_rows: projection rows per commit, day closes excepted.
+        projection_rows: projection rows per commit, closes excepted.
         projection_share: largest share of the time that writing projections may take; while the log is known to hold
             more it is that of all partitions together.
         projection_rest_max_s: longest rest after one, however long it took: an outage is no load.
         published_cursor_after_s: how long a moved published cursor waits for other work to travel with.
         look_every_s: how often an owner with nothing to commit looks whether its position row still is as it left it.
         publish_rows: outbox rows per call of the publisher.
-        idle_margin_s: how far an idle partition's days stay behind the clock, for skew between it and the broker's.
+        idle_margin_s: how far an idle partition's closes stay behind the clock, for skew between it and the broker's.
         reclaim_after_s: how long a fenced owner waits before it claims again (a group session).
         claims_wait_s: how long an assignment waits for its claims before chunks of those that succeeded may come.
         release_s: how long a release may take.

@@ -1,4 +1,4 @@
-"""One partition of a tally, its owners driven by hand: what the shell does with any domain."""
+"""One partition of a tally or another small domain, its owners driven by hand: what the shell does with any domain."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from drivers.memory.log import MemoryLog
 from drivers.memory.publisher import MemoryPublisher
 from drivers.memory.store import MemoryStore
 from engines.core.model import Chunk, LogBounds, Position, TopicPartition
-from engines.core.ports import ChunkHandler
+from engines.core.ports import ChunkHandler, Domain
 from engines.core.time import HOURS_PER_DAY, US_PER_DAY
 from streams import fates
 from streams.deps import Deps
@@ -39,7 +39,7 @@ class Desk:
     """One partition's owners over a memory broker and store; the test hands the chunks over. Make it in the loop."""
 
     def __init__(
-        self, entries: Sequence[Raw] = (), *, limits: ShellLimits | None = None, domain: Tally | None = None
+        self, entries: Sequence[Raw] = (), *, limits: ShellLimits | None = None, domain: Domain | None = None
     ) -> None:
         topics = {TOPIC: 1, TOLD: 1, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
         self.log = MemoryLog(topics, lambda: 0)
