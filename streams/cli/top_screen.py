@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from streams.cli import wide
+from streams.cli.fitted import Fitted
 from streams.cli.top import freshness
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from streams.cli.top import Sight
 
 _NOTHING: Final = "No data yet: start `outlay worker` and publish records."
-_BAR: Final = 20
+_BAR: Final = ""
+"""The head of the column that draws a budget's usage."""
+_BAR_LENGTH: Final = 20
 _FULL_PCT: Final = 100
 _HIGH_PCT: Final = 40
 _LINES_MIN: Final = 3
@@ -33,7 +36,7 @@ _COLOURS: Final = {
     "exceeded": "bold red",
     "warning": "yellow",
 }
-_MONEY: Final = ("spent", "baseline", "deviation", "requests", "unpriced", "expected", "used", "limit", "usage")
+_NUMBERS: Final = ("spent", "baseline", "deviation", "requests", "unpriced", "expected", "used", "limit", "usage")
 
 
 class Screen:
@@ -81,12 +84,12 @@ def rendered(sight: Sight, height: int | None = None) -> RenderableType:
         left_out = ", ".join(kinds[room:])  # rather than anomalies and budgets, which come last
         head.append(Text(f"no room for {left_out}: --by {kinds[room]}, or a higher terminal", "yellow"))
         kinds = kinds[:room]
-    sections: list[tuple[str, Sequence[Any], Table]] = [
-        (f"spend by {kind}", [one for one in overview.spend if one.entity_type == kind], _spend_table(kind))
+    sections: list[tuple[str, Sequence[Any], Callable[[Sequence[Any]], Fitted]]] = [
+        (f"spend by {kind}", [one for one in overview.spend if one.entity_type == kind], partial(_spend_table, kind))
         for kind in kinds
     ]
-    sections.append(("open anomalies, newest first", overview.anomalies, _anomaly_table()))
-    sections.append(("budgets", overview.budgets, _budget_table()))
+    sections.append(("open anomalies, newest first", overview.anomalies, _anomaly_table))
+    sections.append(("budgets", overview.budgets, _budget_table))
     if sight.tenant_id is not None and not overview.tenants:
         nobody = (
             f"No record of tenant {wide.clean(sight.tenant_id)} on this day: `outlay top --once` shows whose there are"
@@ -95,7 +98,7 @@ def rendered(sight: Sight, height: int | None = None) -> RenderableType:
     lines = None if height is None else max((height - len(head)) // len(sections) - _LINES_AROUND, _LINES_MIN)
     shown: list[RenderableType] = [*head]
     for title, rows, table in sections:
-        shown += [Text(f"\n{title}", "bold"), _filled(table, rows[:lines]) if rows else Text("none")]
+        shown += [Text(f"\n{title}", "bold"), table(rows[:lines]) if rows else Text("none")]
     return Group(*shown)
 
 
@@ -127,39 +130,23 @@ def _freshness(fresh: dict[str, Any]) -> Text:
     return Text("; ".join(said), "dim", no_wrap=True, overflow="ellipsis")
 
 
-def _table(*head: str) -> Table:
-    """Return an empty table; where the screen is too narrow, names are cut, and numbers are not."""
-    table = wide.table(*head, right=_MONEY)
-    for column in table.columns:
-        column.no_wrap = column.header in _MONEY
-    return table
-
-
-def _spend_table(kind: str) -> Table:
+def _spend_table(kind: str, rows: Sequence[Spend]) -> Fitted:
     names = (kind,) if kind == "tenant" else ("tenant", kind)
-    return _table(*names, "spent", "baseline", "deviation", "requests", "unpriced")
+    head = (*names, "spent", "baseline", "deviation", "requests", "unpriced")
+    filled = [(_spend_cells(one), _by_deviation(one)) for one in rows]
+    return Fitted(head, filled, names, ("unpriced", "requests"), _NUMBERS)
 
 
-def _anomaly_table() -> Table:
-    return _table("day", "severity", "anomaly", "tenant", "who", "spent", "expected", "deviation", "cause", "status")
+def _anomaly_table(rows: Sequence[Anomaly]) -> Fitted:
+    head = ("day", "severity", "anomaly", "tenant", "who", "spent", "expected", "deviation", "cause", "status")
+    filled = [(_anomaly_cells(one), _COLOURS.get(one.severity.lower(), "")) for one in rows]
+    return Fitted(head, filled, ("anomaly", "tenant", "who"), ("status", "cause", "deviation"), _NUMBERS)
 
 
-def _budget_table() -> Table:
-    return _table("tenant", "budget", "period", "used", "limit", "usage", "", "level")
-
-
-def _filled(table: Table, rows: Sequence[Spend | Anomaly | BudgetUsage]) -> Table:
-    from drivers.postgres.overview import Anomaly, Spend
-
-    for row in rows:
-        if isinstance(row, Spend):
-            cells, style = _spend_cells(row), _by_deviation(row)
-        elif isinstance(row, Anomaly):
-            cells, style = _anomaly_cells(row), _COLOURS.get(row.severity.lower(), "")
-        else:
-            cells, style = _budget_cells(row), _COLOURS.get(row.level, "")
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells), style=style)
-    return table
+def _budget_table(rows: Sequence[BudgetUsage]) -> Fitted:
+    head = ("tenant", "budget", "period", "used", "limit", "usage", _BAR, "level")
+    filled = [(_budget_cells(one), _COLOURS.get(one.level, "")) for one in rows]
+    return Fitted(head, filled, ("tenant", "budget"), (_BAR,), _NUMBERS)
 
 
 def _spend_cells(one: Spend) -> tuple[str, ...]:
@@ -192,7 +179,7 @@ def _anomaly_cells(one: Anomaly) -> tuple[str, ...]:
 
 
 def _budget_cells(one: BudgetUsage) -> tuple[str, ...]:
-    filled = min(int(one.usage_pct) * _BAR // _FULL_PCT, _BAR)
+    filled = min(int(one.usage_pct) * _BAR_LENGTH // _FULL_PCT, _BAR_LENGTH)
     whose = one.budget_type if one.budget_type == "tenant" else f"{one.budget_type} {wide.clean(one.entity_id)}"
     return (
         wide.clean(one.tenant_id),
@@ -201,7 +188,7 @@ def _budget_cells(one: BudgetUsage) -> tuple[str, ...]:
         wide.usd(one.used_nanousd),
         wide.usd(one.limit_nanousd),
         f"{one.usage_pct:,.1f} %",
-        "█" * filled + "·" * (_BAR - filled),
+        "█" * filled + "·" * (_BAR_LENGTH - filled),
         one.level,
     )
 

@@ -173,3 +173,29 @@ def test_where_a_screen_is_narrow_names_are_cut_and_numbers_are_not(width: int) 
     assert "$12,345.67" in row
     assert "$987.00" in row
     assert ("a-tenant-of-a-long-name" in row) is (width == 170)
+
+
+def drawn(told: Sight, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(rendered(told, height=40))
+    shown = console.file
+    assert isinstance(shown, io.StringIO)
+    return shown.getvalue()
+
+
+def test_on_eighty_columns_what_can_be_done_without_goes_before_names_are_cut_short() -> None:
+    named = replace(finding("1", date(2026, 1, 1)), tenant_id="northwind-traders", entity_id="document-summaries")
+    budget = replace(usage("northwind-traders", 50), entity_id="document-summaries")
+    bought = replace(spend("northwind-traders", 12 * USD, "feature"), entity_id="document-summaries")
+    told = Sight(date(2026, 1, 1), 0, part(spend=(bought,), anomalies=(named,), budgets=(budget,)))
+    heads = ("deviation", "cause", "status", "unpriced")
+    wide, narrow, least = drawn(told, 170), drawn(told, 80), drawn(told, 60)
+    assert all(head in wide for head in heads)
+    assert wide.count("northwind-traders") == 3
+    assert "█" in wide
+    assert narrow.count("northwind-tr") == 3, "twelve letters of every name"
+    assert "document-summa" in narrow
+    assert [head in narrow for head in heads] == [True, False, False, True], "the deviation of spend stays"
+    assert "█" not in narrow
+    assert "unpriced" not in least
+    assert max(map(len, narrow.splitlines())) <= 80
