@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     database_synchronous_commit: Literal["on", "off"] = "on"
     """`off` is quicker and safe: a commit that a crash loses is replayed, its position is lost with it."""
 
+    domains: Literal["all", "costs", "runs"] = "all"
+    """Which inputs a worker takes: all workers of a group the same. Costs and runs apart want a group each."""
     rules: Literal["standard", "reference"] = "standard"
     """Profile of the cost rules to start from; `reference` has no least amounts and fires on the second day only."""
     publish_snapshots: bool = False

@@ -34,9 +34,11 @@ from drivers.settings import Settings
 from drivers.sharding import store_for
 from drivers.web import served
 from engines.core.errors import Halt, SettingsError
+from engines.core.ports import Domain
 from engines.cost.domain import CostDomain
 from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.rules import PROFILES, ProfileName
+from engines.runs.domain import RunsDomain
 from streams import retention, stopping
 from streams.chosen import health_limits, postgres_limits, shell_limits, source_settings
 from streams.clock import SystemClock
@@ -66,6 +68,13 @@ def cost_domain(profile: str, limits: FoldLimits = NO_LIMITS) -> CostDomain:
     return CostDomain(Prices(), PROFILES[ProfileName(profile)], limits)
 
 
+def _domains(settings: Settings) -> list[Domain]:
+    """Return the domains that a worker is to serve."""
+    limits = FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots)
+    every: tuple[Domain, ...] = (cost_domain(settings.rules, limits), RunsDomain())
+    return [domain for domain in every if settings.domains in {"all", domain.topic}]
+
+
 @asynccontextmanager
 async def log_bounds(settings: Settings, *, timeout_s: float = 10.0) -> AsyncIterator[LogBoundsReader]:
     """Lend a reader of log bounds that waits at most *timeout_s* for an answer."""
@@ -88,8 +97,7 @@ def stored_log(settings: Settings, topic: str) -> StoredLog:
 
 async def database_facts(settings: Settings, number: int) -> DatabaseFacts:
     """Return what database *number* is. Raises Transient."""
-    limits = postgres_limits(settings)
-    return await facts.read(settings.databases[number], limits, settings.database_synchronous_commit)
+    return await facts.read(settings.databases[number], postgres_limits(settings), settings.database_synchronous_commit)
 
 
 async def topic_states(settings: Settings, names: Collection[str]) -> dict[str, admin.TopicState]:
@@ -155,14 +163,10 @@ class Worker:
             )
             for url in settings.databases
         ]
-        domains = [
-            cost_domain(settings.rules, FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots))
-        ]
-        self._topics = topics.load().topics
+        domains = _domains(settings)
         self._publisher = KafkaPublisher(settings.kafka)
-        self._source = FaustSource(
-            settings.kafka, [domain.topic for domain in domains], settings.group_id, source_settings(settings)
-        )
+        inputs = [domain.topic for domain in domains]
+        self._source = FaustSource(settings.kafka, inputs, settings.group_id, source_settings(settings))
         self._halted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._clock = SystemClock()
         self._heads = [SettingsHead(url, postgres_limits(settings)) for url in settings.databases]
@@ -249,7 +253,7 @@ class Worker:
 
     async def _check_topics(self) -> None:
         unfit = []
-        for difference in await admin.verify(self._topics, self._settings.kafka):
+        for difference in await admin.verify(topics.load().topics, self._settings.kafka):
             if difference.setting in _MATTERS and _MATTERS[difference.setting] in {None, difference.found}:
                 unfit.append(difference)
             else:

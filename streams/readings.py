@@ -30,6 +30,8 @@ NAMES: Final = Names(
         Family("unpriced.", "outlay_unpriced", "reason", "Accepted records without a known price."),
         Family(f"{fates.LATE}.", "outlay_late", "reason", "Records too late to be counted."),
         Family("facts.", "outlay_facts", "type", "Facts published, each revision once."),
+        Family("feedback.", "outlay_feedback", "type", "Feedback on runs published, each revision once."),
+        Family("predictions.", "outlay_predictions", "type", "Predictions published, each revision once."),
         Family(fates.SENT, "outlay_messages", "to", "Messages written for each output topic."),
     ),
 )

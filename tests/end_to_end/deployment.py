@@ -106,6 +106,7 @@ class Deployment:
             "OUTLAY_DATABASE_URL": database_url,
             "OUTLAY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "OUTLAY_GROUP_ID": f"group-{uuid.uuid4().hex}",
+            "OUTLAY_DOMAINS": "costs",
             "OUTLAY_METRICS_PORT": "0",
             "OUTLAY_SESSION_TIMEOUT_S": f"{SESSION_S}",
             "OUTLAY_DATABASE_IDLE_TIMEOUT_S": f"{IDLE_IN_TRANSACTION_S}",
@@ -156,6 +157,24 @@ class Deployment:
             check=False,
         )
         assert ran.returncode == 0, ran.stderr
+
+    def ran(self, command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run ``outlay`` with *command*, which must end with *code*; return what it said."""
+        ran = subprocess.run(
+            [*_OUTLAY, *command.split()],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE_S,
+            check=False,
+        )
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return ran
+
+    def said(self, command: str, code: int = 0) -> str:
+        """Return what *command* says on both outputs; it must end with *code*."""
+        ran = self.ran(command, code)
+        return ran.stdout + ran.stderr
 
     @property
     def events(self) -> int:
