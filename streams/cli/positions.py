@@ -19,12 +19,12 @@ positions = typer.Typer(help="The positions that workers go on from.", no_args_i
 _REPARTITION_EXAMPLES: Final = """\b
 Examples:
   outlay positions repartition
-  outlay positions repartition --yes
+  outlay positions repartition --yes --json
 """
 _SPREAD_EXAMPLES: Final = """\b
 Examples:
   outlay positions spread
-  outlay positions spread --yes
+  outlay positions spread --yes --json
 """
 positions.command(epilog=_REPARTITION_EXAMPLES)(resharding.repartition)
 positions.command(epilog=_SPREAD_EXAMPLES)(resharding.spread)
@@ -39,6 +39,7 @@ _ACCEPT_EXAMPLES: Final = """\b
 Examples:
   outlay positions accept costs 3
   outlay positions accept costs 3 --earliest --yes
+  outlay positions accept costs 3 --latest --yes --json
   outlay positions accept costs 3 --offset 1200
 """
 
@@ -75,7 +76,8 @@ def accept(
     latest: Annotated[
         bool, typer.Option("--latest", help="Go on at the end of the log: leaves out what is in it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: resharding.Yes = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Let a stopped partition go on with the log that is on the broker now.
 
@@ -89,12 +91,18 @@ def accept(
 
     if (offset is not None) + earliest + latest > 1:
         raise typer.BadParameter("--offset, --earliest and --latest exclude each other")
-    once.run(_accept(settings.load(), TopicPartition(topic, partition), offset, earliest, latest, yes))
+    tp = TopicPartition(topic, partition)
+    before, after = once.run(_accept(settings.load(), tp, offset, earliest, latest, yes, as_json))
+    if as_json:
+        print(json.dumps({"before": before, "after": after}, separators=(",", ":"), sort_keys=True))
+    else:
+        print("accepted")
 
 
 async def _accept(
-    settings: Settings, tp: TopicPartition, offset: int | None, earliest: bool, latest: bool, yes: bool
-) -> None:
+    settings: Settings, tp: TopicPartition, offset: int | None, earliest: bool, latest: bool, yes: bool, as_json: bool
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the position as it was and as it is set, both as ``positions list --json`` shows them."""
     from dataclasses import replace
 
     from engines.core.errors import PositionRefused
@@ -113,17 +121,15 @@ async def _accept(
         next_offset = log.start if earliest else log.end if latest else before.next_offset if offset is None else offset
         _refuse_outside(next_offset, log)
         pinned = next((pin.partitions for pin in pins if pin.topic == tp.topic), 0)
-        _show("before", before, pinned)
-        _show(
-            "after ",
-            replace(before, next_offset=next_offset, cluster_id=log.cluster_id, topic_id=log.topic_id),
-            log.partitions,
-        )
+        wanted = replace(before, next_offset=next_offset, cluster_id=log.cluster_id, topic_id=log.topic_id)
+        resharding.tell(_shown("before", before, pinned), as_json)
+        resharding.tell(_shown("after ", wanted, log.partitions), as_json)
         if not yes:
-            typer.confirm("Set this position?", abort=True)
-        if await table.accept(tp, log, next_offset) is None:
+            typer.confirm("Set this position?", abort=True, err=as_json)
+        after = await table.accept(tp, log, next_offset)
+        if after is None:
             raise PositionRefused(f"{tp.topic}/{tp.partition} was removed meanwhile")
-        print("accepted")
+    return _row(before, pinned), _row(after, log.partitions)
 
 
 def _refuse_outside(next_offset: int, log: LogBounds) -> None:
@@ -135,8 +141,8 @@ def _refuse_outside(next_offset: int, log: LogBounds) -> None:
         )
 
 
-def _show(when: str, position: Position, partitions: int) -> None:
-    print(
+def _shown(when: str, position: Position, partitions: int) -> str:
+    return (
         f"{when}: {position.topic}/{position.partition} of {partitions}: next offset {position.next_offset},"
         f" cluster {position.cluster_id or '?'}, topic id {position.topic_id or '?'}"
     )

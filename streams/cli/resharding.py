@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -10,9 +12,11 @@ if TYPE_CHECKING:
     from drivers.settings import Settings
 
 _TOPIC = "costs"
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")]
 
 
-def repartition(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def repartition(*, yes: Yes = False, as_json: _Json = False) -> None:
     """Move tenants to the homes they have among the partitions that topic costs has on the broker now.
 
     That must be a multiple of how many there were. Workers must be stopped; producers may go on. Runs as the
@@ -21,10 +25,10 @@ def repartition(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
     from drivers import settings
     from streams.cli import once
 
-    once.run(_repartition(settings.load(), yes))
+    once.run(_repartition(settings.load(), yes, as_json))
 
 
-def spread(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def spread(*, yes: Yes = False, as_json: _Json = False) -> None:
     """Leave each database of OUTLAY_DATABASE_URLS with its own partitions, after the new ones were made as copies.
 
     Workers must be stopped. Deletes nothing that is not, as new or newer, where it lives from now on. Runs as
@@ -33,10 +37,10 @@ def spread(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.
     from drivers import settings
     from streams.cli import once
 
-    once.run(_spread(settings.load(), yes))
+    once.run(_spread(settings.load(), yes, as_json))
 
 
-async def _repartition(settings: Settings, yes: bool) -> None:
+async def _repartition(settings: Settings, yes: bool, as_json: bool) -> None:
     from drivers.postgres import resharding
     from engines.core.model import TopicPartition
     from streams import app
@@ -44,14 +48,19 @@ async def _repartition(settings: Settings, yes: bool) -> None:
 
     async with app.log_bounds(settings) as bounds:
         log = await once.with_tries(lambda: bounds.bounds(TopicPartition(_TOPIC, 0)))
-    print(f"{_TOPIC} has {log.partitions} partitions on the broker")
+    tell(f"{_TOPIC} has {log.partitions} partitions on the broker", as_json)
     if not yes:
-        typer.confirm("Is every worker stopped, and shall state move?", abort=True)
+        typer.confirm("Is every worker stopped, and shall state move?", abort=True, err=as_json)
+    told = []
     for number, database in enumerate(resharding.of(settings.databases)):
-        print(f"database {number}: {await database.repartition(_TOPIC, log.partitions)} tenants moved")
+        moved = await database.repartition(_TOPIC, log.partitions)
+        told.append({"database": number, "partitions": log.partitions, "tenants_moved": moved})
+        tell(f"database {number}: {moved} tenants moved", as_json)
+    if as_json:
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True))
 
 
-async def _spread(settings: Settings, yes: bool) -> None:
+async def _spread(settings: Settings, yes: bool, as_json: bool) -> None:
     from drivers.postgres import resharding
     from engines.core.errors import PositionRefused
 
@@ -60,6 +69,17 @@ async def _spread(settings: Settings, yes: bool) -> None:
     if problem is not None:
         raise PositionRefused(problem)
     if not yes:
-        typer.confirm(f"Is every worker stopped, and shall {len(databases)} databases share the state?", abort=True)
+        question = f"Is every worker stopped, and shall {len(databases)} databases share the state?"
+        typer.confirm(question, abort=True, err=as_json)
+    told = []
     for number, database in enumerate(databases):
-        print(f"database {number}: {await database.keep_own(_TOPIC)} partitions are another's now")
+        left = await database.keep_own()
+        told.append({"database": number, "partitions_of_others": left})
+        tell(f"database {number}: {left} partitions are another's now", as_json)
+    if as_json:
+        print(json.dumps(told, separators=(",", ":"), sort_keys=True))
+
+
+def tell(line: str, as_json: bool) -> None:
+    """Say *line* to people: beside JSON, on standard error."""
+    print(line, file=sys.stderr if as_json else sys.stdout)

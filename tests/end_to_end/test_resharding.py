@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,21 +20,6 @@ from tests.stack.databases import fresh_database
 
 _MORE = 2 * PARTITIONS
 _PATIENCE_S = 240.0
-_OUTLAY = [sys.executable, "-c", "from streams.cli import main; main()"]
-
-
-def said(deployment: Deployment, command: str, code: int = 0) -> str:
-    """Return what a command says, which must end with *code*."""
-    ran = subprocess.run(
-        [*_OUTLAY, *command.split()],
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return ran.stdout + ran.stderr
 
 
 def work(deployment: Deployment, stream: Sequence[Sent]) -> None:
@@ -70,8 +53,8 @@ def test_more_partitions_and_then_more_databases_change_nothing_that_is_told(dep
 
     asyncio.run(add_partitions(deployment.bootstrap))
     deployment.partitions = _MORE
-    assert "tenants moved" in said(deployment, "positions repartition --yes")
-    assert "database 0: 0 tenants moved" in said(deployment, "positions repartition --yes")
+    assert "tenants moved" in deployment.said("positions repartition --yes")
+    assert "database 0: 0 tenants moved" in deployment.said("positions repartition --yes")
     work(deployment, second)
 
     one = deployment.database_url
@@ -88,14 +71,14 @@ def divided(deployment: Deployment, one: str, two: str) -> None:
     deployment.environment["OUTLAY_DATABASE_URLS"] = f"{two},{one}"
     deployment.database_url = f"{one},{two}"
     database.run(two, "UPDATE positions SET version = version - 1 WHERE partition = 4")
-    assert "costs/4 belongs into database 0, which has an older copy" in said(deployment, "positions spread --yes", 1)
+    assert "costs/4 belongs into database 0, which has an older copy" in deployment.said("positions spread --yes", 1)
     database.run(two, "UPDATE positions SET version = version + 1 WHERE partition = 4")
     deployment.environment["OUTLAY_DATABASE_URLS"] = deployment.database_url
-    assert f"database 1: {PARTITIONS} partitions are another's now" in said(deployment, "positions spread --yes")
-    assert "database 0: 0 partitions" in said(deployment, "positions spread --yes")
+    assert f"database 1: {PARTITIONS} partitions are another's now" in deployment.said("positions spread --yes")
+    assert "database 0: 0 partitions" in deployment.said("positions spread --yes")
     deployment.environment["OUTLAY_DATABASE_URLS"] = f"{two},{one}"
-    assert "belongs into database" in said(deployment, "positions spread --yes", 1)
-    assert "this_database_holds_it" in said(deployment, "worker", 1)
+    assert "belongs into database" in deployment.said("positions spread --yes", 1)
+    assert "this_database_holds_it" in deployment.said("worker", 1)
     deployment.environment["OUTLAY_DATABASE_URLS"] = deployment.database_url
 
 

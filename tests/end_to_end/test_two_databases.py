@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +17,6 @@ from tests.end_to_end.deployment import LEAVE_S, PARTITIONS, Deployment
 from tests.stack import shared
 from tests.stack.databases import fresh_database
 
-_OUTLAY = [sys.executable, "-c", "from streams.cli import main; main()"]
 _EVER = "--effective-from 2020-01-01T00:00:00Z"
 
 
@@ -37,16 +34,7 @@ def two(session_broker: str, database_url: str, tmp_path: Path) -> Iterator[Depl
 
 def said(deployment: Deployment, command: str) -> Any:
     """Return what a command answers in JSON."""
-    ran = subprocess.run(
-        [*_OUTLAY, *command.split(), "--json"],
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    return json.loads(deployment.ran(f"{command} --json").stdout)
 
 
 def test_two_databases_are_one_deployment_through_kills(two: Deployment) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from tests.end_to_end import broker, database, exact, next_version, records
 from tests.end_to_end.deployment import LEAVE_S, Deployment, Worker, eventually
 from tests.end_to_end.next_version import CONTRACTS, EXPANDS, LAYOUT
 
-_OUTLAY = [sys.executable, "-c", "from streams.cli import main; main()"]
 TOO_OLD = f"run a newer Outlay, one that knows {CONTRACTS:04d}"
 _LAYOUTS = "SELECT DISTINCT get_byte(body, 1) FROM pages"
 
@@ -27,20 +24,6 @@ def newer(deployment: Deployment, tmp_path: Path) -> Deployment:
     found.folder.mkdir()
     found.environment = deployment.environment | next_version.make(program)
     return found
-
-
-def said(deployment: Deployment, command: str, code: int = 0) -> str:
-    """Return what a command says, which must end with *code*."""
-    ran = subprocess.run(
-        [*_OUTLAY, *command.split()],
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return ran.stdout + ran.stderr
 
 
 def layouts(url: str) -> set[int]:
@@ -70,7 +53,7 @@ def test_old_and_new_workers_side_by_side_through_a_change_of_pages_and_tables(
         old = [started(deployment) for _ in range(2)]
         deployment.claimed()
         with broker.load(deployment.bootstrap, stream, rate=4) as sending:
-            expanded = said(newer, "migrate")
+            expanded = newer.said("migrate")
             assert f"revision {EXPANDS:04d}" in expanded
             assert f"{CONTRACTS:04d} waits" in expanded
             assert old.pop(0).stop() < LEAVE_S
@@ -88,8 +71,8 @@ def test_old_and_new_workers_side_by_side_through_a_change_of_pages_and_tables(
             new.kill()
             new = started(newer)
             at_work(deployment, new)
-            contracted_under(old.pop(), said(newer, "migrate --contract"))
-            assert TOO_OLD in said(deployment, "worker", code=2)
+            contracted_under(old.pop(), newer.said("migrate --contract"))
+            assert TOO_OLD in deployment.said("worker", code=2)
             at_work(newer, new)
             new.kill()
             new = started(newer)

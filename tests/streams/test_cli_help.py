@@ -67,9 +67,6 @@ def test_what_lists_or_sums_up_can_be_had_as_json() -> None:
         "demo",
         "worker",
         "schemas",  # prints JSON anyway
-        "positions accept",
-        "positions repartition",
-        "positions spread",
     }
 
 
