@@ -13,8 +13,10 @@ from streams.contracts import Message, message
 VERSION: Final = "3.0.0"
 _BINDING: Final = "0.5.0"
 _DESCRIPTION: Final = """\
-Cost records of LLM calls come in; facts about anomalous spend, snapshots, dead letters and late records go out.
-Delivery is at least once. Keep the highest revision of a fact's anomaly_id and the highest version of a snapshot's key.
+Cost records of LLM calls and events of runs come in; facts about anomalous spend, snapshots, feedback on failing and
+dear runs, predictions, dead letters and late records go out.
+Delivery is at least once. Keep the highest revision of an anomaly_id, feedback_id or prediction_id, and the highest
+version of a snapshot's key.
 Operations are those of Outlay itself: it receives what others send, and sends what others receive."""
 _SENDERS: Final = """\
 Keys are placed by murmur2 as Java clients do (librdkafka: partitioner=murmur2_random)."""

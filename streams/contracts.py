@@ -17,6 +17,9 @@ from engines.core.described import Count, Described, Id, Time, described
 from engines.core.errors import SettingsError
 from engines.cost import record
 from engines.cost.published import CostAnomalyFact, CostSnapshotLine
+from engines.runs import record as run_record
+from engines.runs.event import OUTCOMES
+from engines.runs.published import PatternFeedback, WorkerPrediction
 
 _BASE64: Final = {"contentEncoding": "base64"}
 
@@ -49,7 +52,7 @@ class DeadLetter(Described):
 
 
 class LateRecord(Described):
-    """A record whose day was closed when it came. It says whether the record still counted."""
+    """A record that came when its day was closed, or its hour. It says whether the record still counted."""
 
     tenant_id: Id
     """Whose record it is; the message's key."""
@@ -58,13 +61,13 @@ class LateRecord(Described):
     id: Id
     """The record's id."""
     occurred_at: Time
-    """When the call happened."""
+    """When it happened."""
     partition: Count
-    """Partition of the input topic where the record lies."""
+    """Partition of the input topic where the record lies; the header ce_id names the topic."""
     offset: Count
     """Its offset there."""
     reason: Literal["restated", "too_old", "dedup_unknown"]
-    """restated: it counted and corrected its day; the others were not counted."""
+    """restated: it counted and corrected its day; the others were not counted. Of runs always too_old."""
     cost_nanousd: Count | None
     """What it cost, nano-USD; null when it has no known price."""
 
@@ -74,12 +77,13 @@ class Message:
     """One kind of message.
 
     Attributes:
-        name: as ``topics.yaml`` and ``ce_type`` call it.
+        name: as ``topics.yaml`` calls it, and ``ce_type`` if it has no ``types``.
         title: for people.
         schema: makes the JSON Schema of its value.
         key: what its key is, and ``key_schema`` as JSON Schema.
         ce_id, ce_source, ce_time: what these CloudEvents headers hold; a producer's own are optional.
         operation: what Outlay does with it, as AsyncAPI names operations.
+        types: what ``ce_type`` may be when one kind of message tells of several kinds of event.
     """
 
     name: str
@@ -91,28 +95,31 @@ class Message:
     ce_source: str
     ce_time: str
     operation: str
+    types: tuple[str, ...] = ()
 
     @property
     def comes_in(self) -> bool:
         """Whether others publish it."""
-        return self.name == COST_RECORD
+        return self.name in {COST_RECORD, RUN_EVENT}
 
     @property
     def headers(self) -> dict[str, tuple[str, dict[str, object]]]:
         """The headers: what each holds, and its schema."""
         of_type: dict[str, object] = {"type": "string"}
         time = {**of_type, "format": "date-time"}
+        kinds: dict[str, object] = {"enum": list(self.types)} if self.types else {"const": self.name}
         return {
             "ce_specversion": ("CloudEvents version", {**of_type, "const": "1.0"}),
             "ce_id": (self.ce_id, {**of_type, "minLength": 1}),
             "ce_source": (self.ce_source, {**of_type, "format": "uri-reference"}),
-            "ce_type": ("kind of event", {**of_type, "const": self.name}),
+            "ce_type": ("kind of event", {**of_type, **kinds}),
             "ce_time": (self.ce_time, time),
             "content-type": ("how the value is written", {**of_type, "const": "application/json"}),
         }
 
 
 COST_RECORD: Final = "cost-record"
+RUN_EVENT: Final = "run-event"
 _TENANT_KEY: Final[dict[str, object]] = {"type": "string", "minLength": 1}
 
 MESSAGES: Final = (
@@ -126,6 +133,18 @@ MESSAGES: Final = (
         "who produced it; part of the record's identity, so never change it for records sent again",
         "stands in for a missing occurred_at",
         "receiveCostRecords",
+    ),
+    Message(
+        RUN_EVENT,
+        "Run event",
+        run_record.json_schema,
+        "tenant_id, UTF-8",
+        _TENANT_KEY,
+        "stands in for a missing id; without either, run_id and type identify the event",
+        "who produced it; part of the event's identity, so never change it for events sent again",
+        "stands in for a missing occurred_at",
+        "receiveRunEvents",
+        tuple(OUTCOMES),
     ),
     Message(
         "cost-anomaly-fact",
@@ -148,6 +167,28 @@ MESSAGES: Final = (
         "outlay/cost",
         "start",
         "sendCostSnapshots",
+    ),
+    Message(
+        "pattern-feedback",
+        "Pattern feedback line",
+        lambda: described(PatternFeedback),
+        "feedback_id, UTF-8",
+        {"type": "string", "pattern": "^pf_[0-9a-f]{16}$"},
+        "feedback_id:revision",
+        "outlay/runs",
+        "as_of",
+        "sendPatternFeedback",
+    ),
+    Message(
+        "prediction",
+        "Prediction",
+        lambda: described(WorkerPrediction),
+        "prediction_id, UTF-8",
+        {"type": "string", "pattern": "^pr_[0-9a-f]{16}$"},
+        "prediction_id:revision",
+        "outlay/runs",
+        "as_of",
+        "sendPredictions",
     ),
     Message(
         "dead-letter",

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from drivers import topics
+from engines.runs.event import OUTCOMES
 from streams.asyncapi import document
 from streams.contracts import MESSAGES
 from tests.streams.commands import run
@@ -102,11 +103,11 @@ def test_each_topic_is_a_channel_with_its_settings(made: Document) -> None:
     assert told == {topic.name: (topic.partitions, topic.config()) for topic in topics.load().topics}
 
 
-def test_outlay_receives_cost_records_and_sends_the_rest(made: Document) -> None:
+def test_outlay_receives_cost_records_and_run_events_and_sends_the_rest(made: Document) -> None:
     actions = {one["channel"]["$ref"]: one["action"] for one in made["operations"].values()}
-    assert actions.pop("#/channels/costs") == "receive"
+    assert {actions.pop(f"#/channels/{name}") for name in ("costs", "runs")} == {"receive"}
     assert set(actions.values()) == {"send"}
-    assert len(actions) == len(MESSAGES) - 1
+    assert len(actions) == len(MESSAGES) - 2
 
 
 def test_each_message_has_a_key_and_the_headers_of_cloud_events(made: Document) -> None:
@@ -114,9 +115,12 @@ def test_each_message_has_a_key_and_the_headers_of_cloud_events(made: Document) 
         assert message["bindings"]["kafka"]["key"]["type"] == "string"
         headers = message["headers"]
         assert {"ce_id", "ce_source", "ce_specversion", "ce_time", "ce_type"} < set(headers["properties"])
-        assert headers["properties"]["ce_type"]["const"] == message["name"]
+        kinds = headers["properties"]["ce_type"]
+        expected = set(OUTCOMES) if message["name"] == "run-event" else {message["name"]}
+        assert set(kinds.get("enum", [kinds.get("const")])) == expected
         assert set(headers.get("required", headers["properties"])) == set(headers["properties"])
-    assert "required" not in made["components"]["messages"]["costRecord"]["headers"]
+    for name in ("costRecord", "runEvent"):
+        assert "required" not in made["components"]["messages"][name]["headers"]
 
 
 def test_its_schemas_judge_as_ours_do(made: Document) -> None:

@@ -12,17 +12,20 @@ from jsonschema import Draft202012Validator
 
 from drivers import topics
 from engines.core.time import format_instant
-from streams.contracts import COST_RECORD, MESSAGES, Message, message
+from streams.contracts import COST_RECORD, MESSAGES, RUN_EVENT, Message, message
 from streams.demo.scenario import month
 from streams.fates import FORWARDED_FROM
 from tests import oracle
 from tests.contracts.publishing import Published, published
-from tests.docs.generated import SCHEMA_FILES
+from tests.docs.generated import SCHEMA_FILES, SHOWN, told_of_runs
+from tests.oracle.runs.cases import CASES
+from tests.oracle.runs.writing import Case
 from tests.strategies import make_rich_stream, make_stream
 from tests.streams.commands import run
 
 TOPIC_OF = {topic.value_schema: topic for topic in topics.load().topics}
 MESSAGE_OF = {TOPIC_OF[one.name].name: one for one in MESSAGES}
+OF_RUNS = {"runs", "pattern-feedback", "predictions"}
 each_message = pytest.mark.parametrize("one", MESSAGES, ids=lambda one: one.name)
 
 
@@ -78,6 +81,9 @@ def expected(one: Published) -> tuple[str, ...]:
         parts = [line[name] for name in ("tenant_id", "entity_type", "entity_id", "window", "start")]
         text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return text, f"{text}:{line['version']}", "outlay/cost", line["start"]
+    if one.topic in OF_RUNS:
+        identifier = line["feedback_id" if one.topic == "pattern-feedback" else "prediction_id"]
+        return identifier, f"{identifier}:{line['revision']}", "outlay/runs", line["as_of"]
     if one.topic == "dead-letters":
         place = f"{line['topic']}/{line['partition']}/{line['offset']}"
         return place, place, "outlay", one.headers["ce_time"]
@@ -109,7 +115,7 @@ def test_all_that_the_demo_makes_a_worker_publish_is_as_its_schema_says() -> Non
     budgets = [_budget(one.tenant_id, one.monthly_usd * 100) for one in made.budgets]
     stream = [oracle.LogRecord(line) for line in made.lines]
     found = asyncio.run(published(stream, settings=budgets, chunk=2_000))
-    assert min(check(found)[topic] for topic in MESSAGE_OF if topic != "costs") > 0
+    assert min(check(found)[topic] for topic in MESSAGE_OF.keys() - OF_RUNS - {"costs"}) > 0
     accepts = validator(message(COST_RECORD))
     assert sum(not accepts.is_valid(json.loads(line)) for line in made.lines) == made.dead
 
@@ -171,6 +177,23 @@ def test_what_replay_writes_of_the_example_is_as_the_schemas_say(
         assert lines
         for line in lines:
             Draft202012Validator(closed(message(schema).schema())).validate(line)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_runs_lead_to_is_as_the_schemas_say(case: Case) -> None:
+    outcome = case.evaluate()
+    for name, lines in (("pattern-feedback", outcome.feedback), ("prediction", outcome.predictions)):
+        exact = Draft202012Validator(closed(message(name).schema()))
+        for line in lines:
+            exact.validate(line)
+
+
+def test_the_messages_that_the_pages_show_of_runs_are_as_they_are_described() -> None:
+    counted = check(told_of_runs())
+    assert counted.keys() == OF_RUNS - {"runs"}
+    accepts = validator(message(RUN_EVENT))
+    lines = SHOWN[RUN_EVENT][0].read_text().splitlines()
+    assert [json.loads(line)["run_id"] for line in lines if not accepts.is_valid(json.loads(line))] == ["run-bad"]
 
 
 def test_a_member_more_or_less_would_be_found() -> None:

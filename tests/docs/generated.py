@@ -15,22 +15,32 @@ from typing import Any, Final
 
 import typer
 
-from drivers import settings_shown
+from drivers import settings_shown, topics
+from engines.core.model import LogRecord
 from engines.core.time import parse_instant
 from streams.cli import app
 from streams.contracts import MESSAGES, Message, message
 from tests import oracle
 from tests.contracts.publishing import Published, published
+from tests.oracle import runs
 
 SCHEMA_FILES: Final = {
     "cost-record": Path("engines/cost/schemas/cost-record.json"),
+    "run-event": Path("engines/runs/schemas/run-event.json"),
     "cost-anomaly-fact": Path("engines/cost/schemas/cost-anomaly-fact.json"),
     "cost-snapshot": Path("engines/cost/schemas/cost-snapshot.json"),
+    "pattern-feedback": Path("engines/runs/schemas/pattern-feedback.json"),
+    "prediction": Path("engines/runs/schemas/prediction.json"),
     "dead-letter": Path("streams/schemas/dead-letter.json"),
     "late-record": Path("streams/schemas/late-record.json"),
 }
 """Where the schema of each message lies."""
 EXAMPLE: Final = Path("examples/calls.jsonl")
+SHOWN: Final = {
+    "cost-record": (EXAMPLE, '"call-058"'),
+    "run-event": (Path("examples/runs.jsonl"), '"run-failed","run_id":"run-007"'),
+}
+"""Where the example of each message that comes in stands, and by what it is found."""
 
 _BLOCK: Final = re.compile(r"(?<=<!-- generated: )([^\n]+?)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _WIDTH: Final = 118
@@ -105,12 +115,12 @@ def _resolved(member: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(member: dict[str, Any], whole: dict[str, Any]) -> str:
-    return " or ".join(_plain(_resolved(one, whole)) for one in _parts(member))
+    return " or ".join(dict.fromkeys(_plain(_resolved(one, whole)) for one in _parts(member)))
 
 
 def _plain(one: dict[str, Any]) -> str:
     if "const" in one:
-        return f"`{one['const']}`"
+        return f"`{one['const']}`" if isinstance(one["const"], str) else f"`{json.dumps(one['const'])}`"
     if "enum" in one:
         return ", ".join(f"`{value}`" for value in one["enum"])
     kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
@@ -124,15 +134,15 @@ def _plain(one: dict[str, Any]) -> str:
 def _headers(one: Message) -> str:
     lines = ["| header | holds |", "|---|---|"]
     for name, (said, schema) in one.headers.items():
-        const = f"`{schema['const']}`" if "const" in schema else ""
-        lines.append(f"| `{name}` | {const or said} |")
+        lines.append(f"| `{name}` | {_plain(schema) if schema.keys() & {'const', 'enum'} else said} |")
     return "\n".join(lines) + "\n"
 
 
 def _example(one: Message) -> str:
     """Return a real message: headers as kcat would list them, and the value."""
     if one.comes_in:
-        value = next(line for line in EXAMPLE.read_text().splitlines() if '"call-058"' in line)
+        path, known_by = SHOWN[one.name]
+        value = next(line for line in path.read_text().splitlines() if known_by in line)
         return f"```json\n{_wrapped(json.loads(value))}\n```\n"
     found = example(one.name)
     key = (found.record.key or b"").decode()
@@ -147,8 +157,12 @@ def example(name: str) -> Published:
         "cost-snapshot": {"entity_id": "ben", "window": "day", "start": "2025-09-09T00:00:00Z"},
         "dead-letter": {},
         "late-record": {},
+        "pattern-feedback": {"pattern_type": "failure_pattern", "status": "active"},
+        "prediction": {"prediction_type": "cost_overrun", "status": "active"},
     }[name].items()
-    return next(one for one in everything() if one.headers["ce_type"] == name and wanted <= one.line.items())
+    return next(
+        one for one in (*everything(), *told_of_runs()) if one.headers["ce_type"] == name and wanted <= one.line.items()
+    )
 
 
 @cache
@@ -161,6 +175,31 @@ def everything() -> list[Published]:
         at_us = max(at_us, parse_instant(event["occurred_at"]) + 2_000_000)
         stream.append(oracle.LogRecord(line.encode(), key=str(event["tenant_id"]).encode(), append_us=at_us))
     return asyncio.run(published(stream, partitions=1))
+
+
+@cache
+def told_of_runs() -> list[Published]:
+    """Return what is to be told after each of the example's events of runs."""
+    log = [oracle.LogRecord(line.encode()) for line in SHOWN["run-event"][0].read_text().splitlines()]
+    found = [runs.evaluate(log[: at + 1]) for at in range(len(log))]
+    return [
+        *(_message_of("pattern-feedback", "feedback_id", line) for one in found for line in one.feedback),
+        *(_message_of("predictions", "prediction_id", line) for one in found for line in one.predictions),
+    ]
+
+
+def _message_of(topic: str, key: str, line: dict[str, Any]) -> Published:
+    heads = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{line[key]}:{line['revision']}",
+        "ce_source": "outlay/runs",
+        "ce_type": topics.load().named(topic).value_schema,
+        "ce_time": line["as_of"],
+        "content-type": "application/json",
+    }
+    value = json.dumps(line, sort_keys=True, ensure_ascii=False).encode()
+    headers = [(name, head.encode()) for name, head in heads.items()]
+    return Published(topic, 0, LogRecord(0, 0, line[key].encode(), value, headers))
 
 
 def _wrapped(value: dict[str, Any]) -> str:

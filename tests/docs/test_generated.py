@@ -8,7 +8,7 @@ import pytest
 
 from streams.contracts import MESSAGES
 from tests.docs.documents import blocks
-from tests.docs.generated import everything, generated, part
+from tests.docs.generated import SHOWN, everything, generated, part, told_of_runs
 
 STALE = "is not current: run `make generate`"
 
@@ -23,9 +23,9 @@ def test_each_event_has_a_page_with_its_members_headers_and_a_real_message(name:
     shown = set(re.findall(r"<!-- generated: (.+?) -->", page.read_text()))
     assert shown == {f"{what} {name}" for what in ("fields", "headers", "example")}
     [line] = [json.loads(block.text) for block in blocks(page, "json")]
-    sent = [one.line for one in everything() if one.headers["ce_type"] == name]
-    published = [json.loads(text) for text in Path("examples/calls.jsonl").read_text().splitlines()] + sent
-    assert line in published
+    sent = [one.line for one in (*everything(), *told_of_runs()) if one.headers["ce_type"] == name]
+    written = [path.read_text().splitlines() for path, _ in SHOWN.values()]
+    assert line in [json.loads(text) for lines in written for text in lines] + sent
     assert name in Path("docs/events/README.md").read_text()
 
 

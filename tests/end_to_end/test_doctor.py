@@ -10,6 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from drivers import topics
 from drivers.embedded.processes import free_port
 from tests.end_to_end import broker, database, records
 from tests.end_to_end.deployment import Deployment
@@ -59,9 +60,8 @@ def test_a_deployment_at_work_passes_and_one_without_a_worker_is_told_of(
         working = doctor("--json")
         assert found(working, "FAIL") == {}
         # The servers of the tests have one broker and wait for no disk.
-        topics = {f"topic {name}" for name in ("costs", "cost-anomaly-facts", "cost-snapshots")}
-        topics |= {"topic dead-letters", "topic late-records"}
-        assert set(found(working, "WARN")) - {"database 0: rights"} == topics | {"database 0: durability"}
+        listed = {f"topic {one.name}" for one in topics.load().topics}
+        assert set(found(working, "WARN")) - {"database 0: rights"} == listed | {"database 0: durability"}
         passed = found(working, "OK")
         assert passed["progress"] == "every partition is at the end of its log, or moves"
         assert passed["positions"] == "all 12 lie inside their logs"
