@@ -13,11 +13,14 @@ from aiokafka import AIOKafkaConsumer
 
 from drivers.embedded.kafka import embedded_kafka
 from drivers.kafka.murmur2 import partition_of
+from engines.core.model import Invalid
 from engines.cost.decode import CostEvent, decode
+from engines.runs import decode as runs
 from tests.examples.doors import unanswered
 
 PARTITIONS = 12
 LINES = Path("examples/calls.jsonl").read_bytes().splitlines(keepends=True)
+RUNS = Path("examples/runs.jsonl").read_bytes().splitlines()
 _KCAT = """
 import argparse, sys
 from confluent_kafka import Producer
@@ -88,6 +91,18 @@ async def test_the_shell_script_sends_lines_of_files_or_of_standard_input(tmp_pa
         assert await run(*script, bootstrap=bootstrap, path=path, given=b"".join(lines[10:])) == (0, b"")
         found = await events(bootstrap, 20)
     assert [event.id for event in found] == [json.loads(line)["id"] for line in lines]
+
+
+async def test_the_shell_script_sends_runs_to_their_topic(path: str) -> None:
+    script = ("env", "TOPIC=runs", "examples/publish.sh", "acme", "examples/runs.jsonl")
+    with embedded_kafka({"runs": PARTITIONS}) as bootstrap:
+        assert await run(*script, bootstrap=bootstrap, path=path) == (0, b"")
+        async with AIOKafkaConsumer("runs", bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+            async with asyncio.timeout(30):
+                found = [await consumer.getone() for _ in RUNS]
+    assert [record.value for record in found] == RUNS
+    refused = [one for record in found if isinstance(one := runs.decode(record.value, (), 1 << 62), Invalid)]
+    assert refused == [Invalid("worker_id", "is missing or null")]
 
 
 async def test_the_shell_script_says_when_it_could_not_send(path: str, tmp_path: Path) -> None:
