@@ -106,7 +106,8 @@ def parse(text: str) -> Topics:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SettingsError(f"topics.yaml: {place}: {first['msg']}") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"topics.yaml: {place}: {reason}") from error
 
 
 def load() -> Topics:

@@ -45,8 +45,12 @@ def test_topics_say_how_long_the_windows_are_that_close_on_them() -> None:
         ("period: 1d", "period: daily", "topics.0.period"),
         ("    key: tenant_id\n", "", "topics.0.key"),
         ("    key: tenant_id\n", "    key: a\n    colour: red\n", "topics.0.colour"),
-        ("name: dead-letters", "name: costs", "listed more than once: costs"),
-        ("consumers: [operators]", "consumers: [operators]\n    writes: [anomalies]", "than one topic: anomalies"),
+        ("name: dead-letters", "name: costs", "the file: listed more than once: costs"),
+        (
+            "consumers: [operators]",
+            "consumers: [operators]\n    writes: [anomalies]",
+            "the file: written from more than one topic: anomalies",
+        ),
         ("topics:", "topics: [", "no YAML"),
     ],
 )
