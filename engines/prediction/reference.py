@@ -146,6 +146,7 @@ def trend_of(newest: Sequence[int], runs: int, total: int) -> CostTrend:
 
 def cost_overrun(trend: CostTrend) -> Prediction:
     """Return what the rule says of *trend*; of too few runs, with null for every number and no confidence."""
+    recent = RECENT_RUNS if trend.is_enough else None
     return Prediction(
         holds=trend.overruns,
         confidence=_overrun_confidence(trend),
@@ -159,7 +160,7 @@ def cost_overrun(trend: CostTrend) -> Prediction:
             {"factor": "recent_avg_cost", "value": _of(trend, _recent, 2)},
             {"factor": "historical_avg_cost", "value": _of(trend, _usual, 2)},
             {"factor": "trend_multiplier", "value": _of(trend, _multiplier, 3)},
-            {"factor": "sample_size", "recent": RECENT_RUNS, "historical": trend.runs_before},
+            {"factor": "sample_size", "recent": recent, "historical": trend.runs_before or None},
         ],
     )
 

@@ -34,9 +34,9 @@ STATUSES = [
         predictions=[likelihood(1, 3, 0.333, 0.5, status="withdrawn", revision=8)],
     ),
     Case(
-        "an event at the instant of its end leaves it expired, not yet finally, but is counted",
+        "an event at the instant of its end does not end it: time does, when it is settled",
         [*outcomes(DAY, "ccf"), completed("2026-03-05T12:02:00Z")],
-        predictions=[likelihood(1, 3, 0.333, 0.5, status="expired", revision=8)],
+        predictions=[likelihood(1, 3, 0.333, 0.5, status="active", revision=8)],
     ),
     Case(
         "superseded and withdrawn ones are final, too",

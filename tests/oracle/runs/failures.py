@@ -89,7 +89,6 @@ def _line(tenant: Tenant, signature: str, failures: Sequence[Run]) -> Line:
     feedback_id = hashed("pf_", [tenant.tenant_id, signature])
     seen = acknowledged(tenant, feedback_id, last.since_us)
     records = tenant.through(newest_us) if active else tenant.before(last.end_us)
-    final = not active and tenant.is_settled(last.end_us)
     return {
         "feedback_id": feedback_id,
         "tenant_id": tenant.tenant_id,
@@ -106,7 +105,7 @@ def _line(tenant: Tenant, signature: str, failures: Sequence[Run]) -> Line:
         "cleared_at": None if active else instant(last.end_us),
         **seen,
         "proposal_eligible": active and not seen["acknowledged"],
-        "revision": 2 * (records + len(tenant.rows(feedback_id))) + final,
+        "revision": 2 * (records + len(tenant.rows(feedback_id))) + (not active),
     }
 
 

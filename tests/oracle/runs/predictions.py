@@ -137,7 +137,7 @@ def _status(tenant: Tenant, key: tuple[str, str, int], events_us: Sequence[int])
     later = [at_us for at_us in events_us if at_us // DAY_US > day]
     if later and later[0] < expires_us:
         return "superseded" if RULES[kind](tenant, worker_id, later[0]).holds else "withdrawn"
-    return "expired" if later or tenant.is_settled(expires_us) else "active"
+    return "expired" if tenant.is_settled(expires_us) else "active"
 
 
 def _newest_first(tenant: Tenant, worker_id: str, at_us: int) -> list[Run]:
