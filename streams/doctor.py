@@ -90,12 +90,18 @@ def topic(wanted: Topic, state: TopicState | None, needs: Needs) -> Iterator[Fin
     ]
 
 
+def copies(states: Mapping[str, TopicState]) -> Iterator[Finding]:
+    """Yield, once for all topics, which have one copy only: that is how a broker was set up, not a topic."""
+    single = [name for name, state in states.items() if state.replicas < _COPIES]
+    if single:
+        whose = "all topics" if len(single) == len(states) else ", ".join(single)
+        do = "in production have 3 copies and min.insync.replicas=2: an acknowledged record may be lost with its broker"
+        yield Finding(Level.WARN, "copies", f"one of each partition, of {whose}", do)
+
+
 def _copies(check: str, state: TopicState) -> Iterator[Finding]:
     in_sync = state.config.get("min.insync.replicas", "1")
-    if state.replicas < _COPIES:
-        do = "in production have 3 copies and min.insync.replicas=2: an acknowledged record may be lost with its broker"
-        yield Finding(Level.WARN, check, "partitions have one copy", do)
-    elif int(in_sync) < _COPIES:
+    if state.replicas >= _COPIES > int(in_sync):
         do = "set min.insync.replicas=2: a record may be acknowledged by one broker alone, and lost with it"
         yield Finding(Level.WARN, check, f"min.insync.replicas is {in_sync}", do)
     if state.short:

@@ -121,6 +121,7 @@ async def _broker(settings: Settings, needs: Needs, watch_s: float | None) -> li
     try:
         states = await app.topic_states(settings, [one.name for one in listed])
         findings += [one for topic in listed for one in judge.topic(topic, states.get(topic.name), needs)]
+        findings += judge.copies(states)
         there = [topic for topic in listed if topic.writes and topic.name in states]
         for topic in there:
             findings += await _reach(settings, topic, needs)

@@ -69,13 +69,23 @@ def test_a_topic_as_it_should_be_is_one_line() -> None:
         (configured(retention_bytes="1000"), Level.WARN, "at most 1000 bytes"),
         (configured(min_insync_replicas="1"), Level.WARN, "min.insync.replicas is 1"),
         (configured(unclean_leader_election_enable="true"), Level.WARN, "unclean.leader.election.enable is true"),
-        (replace(WELL, replicas=1), Level.WARN, "one copy"),
         (replace(WELL, short=3), Level.WARN, "3 partitions lack copies"),
     ],
 )
 def test_whatever_is_wrong_with_a_topic_is_said(state: TopicState | None, level: Level, says: str) -> None:
     [finding] = doctor.topic(COSTS, state, NEEDS)
     assert (finding.level, says in finding.says, bool(finding.do)) == (level, True, True)
+
+
+def test_topics_of_one_copy_are_told_of_once() -> None:
+    single = replace(WELL, replicas=1)
+    assert levels(doctor.topic(COSTS, single, NEEDS)) == {Level.OK}
+    assert list(doctor.copies({"costs": WELL, "late-records": WELL})) == []
+    [some] = doctor.copies({"costs": single, "late-records": WELL, "dead-letters": single})
+    [every] = doctor.copies({"costs": single, "late-records": single})
+    assert levels([some, every]) == {Level.WARN}
+    assert some.says == "one of each partition, of costs, dead-letters"
+    assert every.says == "one of each partition, of all topics"
 
 
 def test_how_long_records_are_kept_matters_for_inputs_only() -> None:
