@@ -171,10 +171,9 @@ def _views(history: History, days: int, fits: Sequence[_Fit], policy: OutlookPol
     """
     usual = history.standings[-1].usual
     least = min(fit.spread for fit in fits)
-    beliefs = [(least / fit.spread) ** (len(fit.past) / days) for fit in fits]
+    beliefs = [(least / fit.spread) ** fit.independent for fit in fits]
     beliefs = [belief if belief > _BELIEF_MIN else 0.0 for belief in beliefs]
     for speed, (fit, belief) in enumerate(zip(fits, beliefs, strict=True)):
-        independent = len(fit.past) / days  # forecasts that overlap tell of the same days
         if not belief:
             continue
         yield View(
@@ -182,17 +181,24 @@ def _views(history: History, days: int, fits: Sequence[_Fit], policy: OutlookPol
             expected=math.log(history.expected(len(history.spent) - 1, days, speed) + usual),
             centre=fit.centre,
             spread=fit.spread,
-            freedom=max(int(policy.prior_forecasts + independent), 1),
+            freedom=max(int(policy.prior_forecasts + fit.independent), 1),
             past=_quantiles(sorted(fit.past), policy.points_max),
-            blur=fit.spread / math.sqrt(max(independent, 1.0)),
-            trust=independent / (independent + policy.prior_forecasts),
+            blur=fit.spread / math.sqrt(max(fit.independent, 1.0)),
+            trust=fit.independent / (fit.independent + policy.prior_forecasts),
         )
 
 
 class _Fit(NamedTuple):
-    """How wrong the forecast by one half-life would have been, and is held to be."""
+    """How wrong the forecast by one half-life would have been, and is held to be.
+
+    Attributes:
+        past: the error of each forecast made again.
+        independent: as how many they count; those that overlap tell of the same days.
+        centre, spread: of the next error.
+    """
 
     past: list[float]
+    independent: float
     centre: float
     spread: float
 
@@ -210,10 +216,10 @@ def _fit(history: History, days: int, speed: int, policy: OutlookPolicy) -> _Fit
     mean = math.fsum(past) / len(past) if past else before
     scatter = n * math.fsum((error - mean) ** 2 for error in past) / len(past) if past else 0.0
     weight = prior + n
-    centre = (prior * before + n * mean) / weight
+    centre = _blended(before, mean, prior, n)
     variance = (prior * model + scatter + prior * n / weight * (mean - before) ** 2) / weight
     # The variance of the model has that of its mean in it, so only the part of the past adds its own.
-    return _Fit(past, centre, math.sqrt(variance * (1 + n / weight**2)))
+    return _Fit(past, n, centre, math.sqrt(variance * (1 + n / weight**2)))
 
 
 def _past_errors(history: History, days: int, speed: int, policy: OutlookPolicy) -> list[float]:
@@ -253,8 +259,12 @@ def _model_variance(history: History, days: int, speed: int, policy: OutlookPoli
         more = math.expm1(square) - day * (1 / DAYS_PER_WEEK + 1 / seen)
         n = len(weeks) / DAYS_PER_WEEK
         drift_seen = max(more, 0.0) / (age + DAYS_PER_WEEK / 3)
-        drift = (policy.prior_forecasts * prior + n * drift_seen) / (policy.prior_forecasts + n)
+        drift = _blended(prior, drift_seen, policy.prior_forecasts, n)
     return math.log1p(day * (1 / days + 1 / seen) + drift * (age + days / 3))
+
+
+def _blended(prior: float, seen: float, prior_weight: float, seen_weight: float) -> float:
+    return (prior_weight * prior + seen_weight * seen) / (prior_weight + seen_weight)
 
 
 def _relative_error(history: History, number: int, speed: int) -> float:
