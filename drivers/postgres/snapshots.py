@@ -5,20 +5,17 @@ One invariant: a snapshot is one moment of the one database in which its tenant 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, cast
 
 import asyncpg
 
-from drivers.postgres import schema_version
 from drivers.postgres.connections import Connections, PostgresLimits, Raw
-from drivers.postgres.errors import locked_out
 from drivers.postgres.positions import setting_row
+from drivers.postgres.reading import one_moment
 from drivers.postgres.rows import EPOCH
-from engines.core.errors import SettingsError, Transient
 from engines.core.tables import SNAPSHOTS, ColumnType
 from engines.core.time import US_PER_DAY, day_start_us
 from engines.cost import snapshot_view
@@ -55,14 +52,14 @@ class SnapshotReader:
 
     async def latest_day(self, tenant_id: str) -> int | None:
         """Return the latest UTC day with a record of the tenant, None when there is none."""
-        async with self._reading() as connection:
+        async with one_moment(self._connections, "reading snapshots") as connection:
             found: datetime | None = await connection.fetchval(_LATEST, tenant_id)
         return None if found is None else _us(found) // US_PER_DAY
 
     async def daily(self, tenant_id: str, day: int, types: Collection[str]) -> CostSnapshot | None:
         """Return the tenant's snapshot of a UTC *day* with entities of *types*, None when it holds no record."""
         window = (_instant(day - len(SNAPSHOT_WINDOW)), _instant(day + 1))
-        async with self._reading() as connection:
+        async with one_moment(self._connections, "reading snapshots") as connection:
             rows, closed_through = await _rows(connection, tenant_id, "day", types, window)
             told = await connection.fetch(_TOLD, tenant_id, _instant(day), list(DAY_LEVEL.values()))
             rules = await connection.fetch(_RULES, tenant_id)
@@ -74,22 +71,10 @@ class SnapshotReader:
 
     async def hourly(self, tenant_id: str, day: int, types: Collection[str]) -> list[CostSnapshot]:
         """Return the tenant's snapshots of the hours of a UTC *day* that hold a record, with entities of *types*."""
-        async with self._reading() as connection:
+        async with one_moment(self._connections, "reading snapshots") as connection:
             window = (_instant(day), _instant(day + 1))
             rows, closed_through = await _rows(connection, tenant_id, "hour", types, window)
         return [one.only(types) for one in snapshot_view.hourly(rows, closed_through)]
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Raw]:
-        try:
-            async with self._connections.raw("reading snapshots") as connection:
-                await schema_version.check(connection)
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    yield connection
-        except Transient as error:
-            if locked_out(error):
-                raise SettingsError(str(error)) from error
-            raise
 
 
 async def _rows(

@@ -22,8 +22,10 @@ from streams.cli import (
     dead_letters,
     demo,
     doctor,
+    feedback,
     operate,
     positions,
+    predictions,
     publish,
     replay,
     retention,
@@ -102,6 +104,8 @@ app.command(epilog=top.EXAMPLES)(top.top)
 app.command(epilog=snapshots.EXAMPLES)(snapshots.snapshots)
 app.add_typer(positions.positions, name="positions")
 app.add_typer(dead_letters.dead_letters, name="dead-letters")
+app.add_typer(feedback.feedback, name="feedback")
+app.add_typer(predictions.predictions, name="predictions")
 app.add_typer(settings_rules.rules, name="rules")
 app.add_typer(settings_budgets.budgets, name="budgets")
 app.add_typer(settings_tags.tags, name="tags")

@@ -40,7 +40,7 @@ def problem_of(arguments: list[str]) -> str | None:
         if name not in command.commands:
             return f"no command {name}"
         command = command.commands[name]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
     unknown = [word for word in arguments if word.startswith("--") and word not in known]
     return f"{command.name} has no {' '.join(unknown)}" if unknown else None
 
