@@ -7,14 +7,14 @@ from typing import Final, cast
 
 from engines.core.model import NEW_READERS, Context, Effects, Invalid, PageKey, Record, Search, SettingRow, TableRow
 from engines.core.ports import Event, Pages
-from engines.core.time import HOURS_PER_DAY, US_PER_HOUR, day_of
+from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR, day_of
 from engines.patterns.signature import compute_error_signature
 from engines.patterns.signature_v2 import signature_of_template, template_of
-from engines.runs import acknowledgements, cost_spikes, failure_patterns, needs, packing, predictions
+from engines.runs import acknowledgements, cost_spikes, failure_patterns, needs, odds, packing, predictions
 from engines.runs.book import RunBook
 from engines.runs.decode import decode
 from engines.runs.event import FAILED, STARTED, RunEvent, stamp
-from engines.runs.pages import DUE, LEDGER, DayPage, Failure, Ledger, Run, SumsPage, ledger_key
+from engines.runs.pages import DUE, LEDGER, DayPage, Failure, Ledger, Run, SumsPage, day_key, ledger_key
 
 TOPIC: Final = "runs"
 GRACE_US: Final = US_PER_HOUR
@@ -27,11 +27,17 @@ class RunsDomain:
     """Failure patterns, cost spikes and predictions of what becomes of runs, over the topic ``runs``.
 
     Its windows slide; what the close of an hour settles is all that was due in it.
+
+    Args:
+        calibrated: also tell, at the end of each UTC day, how likely each worker's runs are to fail.
     """
 
     topic = TOPIC
     period_us = US_PER_HOUR
     lateness_us = GRACE_US
+
+    def __init__(self, *, calibrated: bool = False) -> None:
+        self._calibrated = calibrated
 
     def decode(self, record: Record) -> Event | Invalid:
         """Return the event in *record*, or why it is none."""
@@ -81,6 +87,8 @@ class RunsDomain:
             for event in of_tenant:
                 run = _run_of(event)
                 book.add(run)
+                if self._calibrated:
+                    book.is_due((day_of(run.occurred_us) + 1) * US_PER_DAY)
                 failure_patterns.fold(book, run, effects)
                 cost_spikes.fold(book, run, effects)
                 predictions.fold(book, run, effects)
@@ -101,7 +109,11 @@ class RunsDomain:
     def close_missing(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> set[PageKey]:
         """Return the pages that the close of the hour *period* reads."""
         del context
-        return _unknown_of_open(pages, tenants, _settled_us(period))
+        wanted = _unknown_of_open(pages, tenants, _settled_us(period))
+        if not wanted and self._tells_odds(period):
+            keys = {day_key(tenant_id, day) for day in odds.days_read(_day(period)) for tenant_id in tenants}
+            wanted = {key for key in keys if not pages.known(key)}
+        return wanted
 
     def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
         """Tell for good what is settled with the hour *period*."""
@@ -112,7 +124,9 @@ class RunsDomain:
             failure_patterns.settle(book, effects)
             cost_spikes.settle(book, effects)
             predictions.settle(book, effects)
-            book.close(period, period // HOURS_PER_DAY - needs.FORGOTTEN_DAYS)
+            if self._tells_odds(period) and _day(period) in book.ledger.days:
+                odds.tell(book, _day(period), effects)
+            book.close(period, _day(period) - needs.FORGOTTEN_DAYS)
         return effects
 
     def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
@@ -166,6 +180,9 @@ class RunsDomain:
         del key, body, as_of
         return ()
 
+    def _tells_odds(self, period: int) -> bool:
+        return self._calibrated and period % HOURS_PER_DAY == HOURS_PER_DAY - 1
+
 
 def _ended(events: Mapping[str, Sequence[Event]]) -> dict[str, list[RunEvent]]:
     """Return the events that end a run, by tenant; that one began changes nothing."""
@@ -189,6 +206,7 @@ def _run_of(event: RunEvent) -> Run:
         event.worker_id,
         event.cost_nanousd,
         failure,
+        event.model,
     )
 
 
@@ -215,6 +233,10 @@ def _unknown_of_open(pages: Pages, tenants: Sequence[str], settled_us: int | Non
 
 def _settled_us(period: int) -> int:
     return (period + 1) * US_PER_HOUR
+
+
+def _day(period: int) -> int:
+    return period // HOURS_PER_DAY
 
 
 def _hour(bucket: int) -> int:

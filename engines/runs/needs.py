@@ -9,7 +9,7 @@ from engines.core.model import PageKey
 from engines.core.time import US_PER_DAY, day_of
 from engines.patterns import spikes
 from engines.prediction.runs import WINDOW_US
-from engines.runs import failure_patterns
+from engines.runs import failure_patterns, odds
 from engines.runs.pages import Ledger, day_key, sums_key
 
 _SPIKE_DAYS: Final = spikes.WINDOW_US // US_PER_DAY
@@ -28,7 +28,7 @@ _RUNS_OF: Final = (
 )
 """The days, from one that something happens on, whose runs are read one by one."""
 _SUMS_OF: Final = range(-_SPIKE_DAYS, 2)
-FORGOTTEN_DAYS: Final = _SPIKE_DAYS + 5
+FORGOTTEN_DAYS: Final = max(_SPIKE_DAYS, odds.KEPT_DAYS) + 5
 """No window of a record still to come reaches so far back."""
 
 

@@ -51,6 +51,7 @@ class Run(msgspec.Struct, array_like=True, gc=False):
     worker_id: str
     cost_nanousd: int | None = None
     failure: Failure | None = None
+    model: str | None = None
 
     @property
     def costs(self) -> int:
