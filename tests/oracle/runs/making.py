@@ -87,14 +87,16 @@ class Making:
         random = self.random
         tenant_id, worker_id = random.choice(TENANTS[: self.shape.tenants]), random.choice(WORKERS[:1] * 4 + WORKERS)
         kind = random.choice(["failed"] * 4 + ["completed"] * 5 + ["crashed", "started"])
-        body: dict[str, Any] = {"type": f"run-{kind}", "run_id": self._run_id(), "tenant_id": tenant_id}
+        kind = f"run-{kind}"
+        body: dict[str, Any] = {"type": kind, "run_id": self._run_id(), "tenant_id": tenant_id}
         body["worker_id"] = worker_id
-        if random.random() < 0.3:
+        copied = any(event.body["run_id"] == body["run_id"] and event.body["type"] == kind for event in self.events)
+        if random.random() < 0.3 or (copied and not self.shape.conflicting):
             body["id"] = f"e{len(self.events)}"
-        if kind == "failed" or random.random() < 0.1:
+        if kind == "run-failed" or random.random() < 0.1:
             body["error"] = self._error()
         nanousd = None
-        if kind == "completed" or random.random() < 0.1:
+        if kind == "run-completed" or random.random() < 0.1:
             nanousd = self._cost(self.costs.setdefault((tenant_id, worker_id), []))
         source = b"elsewhere" if random.random() < 0.05 else None
         self.events.append(Event(self._time(), body, nanousd, self.lag(), source))
