@@ -38,7 +38,8 @@ Examples:
   outlay feedback summary --tenant acme
   outlay feedback summary --tenant acme --json
 """
-_SAYS_MAX: Final = 160
+_SAYS_MAX: Final = 180
+_WIDTH_MIN: Final = 400
 
 
 class PatternType(StrEnum):
@@ -234,11 +235,11 @@ def _show(records: Sequence[Record]) -> None:
     head = ("feedback", "tenant", "type", "status", "since", "as of", "acknowledged by", "says")
     table = wide.table(*head)
     for line in records:
-        kind = (line["pattern_type"], line["status"], line["active_since"], line["as_of"])
+        kind = (line["pattern_type"], line["status"], wide.second(line["active_since"]), wide.second(line["as_of"]))
         by = wide.clean(line["acknowledged_by"]) if line["acknowledged"] else "-"
         says = wide.clean(line["description"], _SAYS_MAX)
         table.add_row(*map(escape, (line["feedback_id"], wide.clean(line["tenant_id"]), *kind, by, says)))
-    wide.print_folded(table)
+    wide.console(_WIDTH_MIN).print(table)
 
 
 def _show_similar(groups: Sequence[dict[str, Any]]) -> None:
@@ -248,7 +249,12 @@ def _show_similar(groups: Sequence[dict[str, Any]]) -> None:
         "tenant", "patterns", "runs", "active", "as of", "one of their templates", right={"patterns", "runs"}
     )
     for one in groups:
-        numbers = (f"{len(one['feedback_ids']):,}", f"{one['occurrence_count']:,}", "yes" if one["active"] else "no")
+        numbers = (
+            f"{len(one['feedback_ids']):,}",
+            f"{one['occurrence_count']:,}",
+            "yes" if one["active"] else "no",
+            wide.second(one["as_of"]),
+        )
         template = wide.clean(one["templates"][0], _SAYS_MAX)
-        table.add_row(*map(escape, (wide.clean(one["tenant_id"]), *numbers, one["as_of"], template)))
-    wide.print_folded(table)
+        table.add_row(*map(escape, (wide.clean(one["tenant_id"]), *numbers, template)))
+    wide.console(_WIDTH_MIN).print(table)

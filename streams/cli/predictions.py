@@ -32,6 +32,9 @@ Examples:
 """
 
 
+_WIDTH_MIN: Final = 300
+
+
 class PredictionType(StrEnum):
     """What is predicted."""
 
@@ -162,8 +165,9 @@ def _show(records: Sequence[Record]) -> None:
     for line in records:
         who = (wide.clean(line["tenant_id"]), wide.clean(line["subject_id"]))
         stands = (line["prediction_type"], line["status"], str(line["confidence_score"]))
-        table.add_row(*map(escape, (*who, *stands, line["as_of"], line["expires_at"], _says(line))))
-    wide.print_folded(table)
+        times = (wide.second(line["as_of"]), wide.second(line["expires_at"]))
+        table.add_row(*map(escape, (*who, *stands, *times, _says(line))))
+    wide.console(_WIDTH_MIN).print(table)
 
 
 def _says(line: Record) -> str:

@@ -47,6 +47,11 @@ def usd(nanousd: int | None) -> str:
     return f"${nanousd // NANOUSD_PER_USD:,}.{nanousd % NANOUSD_PER_USD // NANOUSD_PER_CENT:02}"
 
 
+def second(instant: str) -> str:
+    """Return an instant, as lines have it, without fractions of a second."""
+    return f"{instant.removesuffix('Z').partition('.')[0]}Z"
+
+
 def clean(name: str, length: int = _NAME_MAX) -> str:
     """Return *name* as a terminal may show it: it comes from records, and might hold anything."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
