@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
-
-import msgspec
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
 from engines.core.errors import Halt
 from engines.core.model import Chunk, Invalid, LogRecord, SettingRow, TopicPartition
 from engines.core.ports import Domain
-from engines.core.tables import ANOMALIES, SNAPSHOTS
-from engines.core.time import HOURS_PER_DAY
+from engines.core.tables import SNAPSHOTS
+from engines.core.time import US_PER_HOUR
 from engines.cost.lines import SnapshotValues, snapshot_line
 from streams import fates
 from streams.claim import Claim
@@ -32,15 +30,23 @@ from streams.endings import ClaimOver
 from streams.homes import Homes, tenant_key
 from streams.limits import ShellLimits
 from streams.owner import Owner
+from streams.replay_ends import (
+    ANOMALY_LINES,
+    FEEDBACK_LINES,
+    PREDICTION_LINES,
+    anomaly_order,
+    by_id,
+    last_states,
+    log_order,
+    snapshot_order,
+    sorted_lines,
+)
 from streams.replay_ports import Collected, Line, ReplayLog
 from streams.standing import standing
 
 NEVER_S = 1e9
 """A replay writes projections once, at the end."""
 CHUNK_BYTES = 4 << 20
-
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Replayed:
     facts: list[bytes]
     snapshots: list[bytes]
     anomalies: list[bytes]
+    feedback: list[bytes]
+    predictions: list[bytes]
     dead: list[bytes]
     late: list[bytes]
     counts: dict[str, int]
@@ -63,7 +71,7 @@ class Replayed:
 
 
 class Replay:
-    """One replay: feed it lines, then ask for the end."""
+    """One replay of one domain's topic: feed it lines, then ask for the end."""
 
     def __init__(
         self,
@@ -129,17 +137,17 @@ class Replay:
         """Process the rest and return the end of it all.
 
         Args:
-            close_all: close every tenant's days through the last day that holds an accepted record.
+            close_all: close every tenant's periods through the last one that has a page: that holds an accepted record,
+                or something due.
         """
         await self.drain()
-        last_day = self._last_day()
-        if close_all and last_day is not None:
+        last = self._last_period()
+        if close_all and last is not None:
             for owner in self._owners:
-                await close_through(await self._claim_of(owner), last_day)
+                await close_through(await self._claim_of(owner), last)
         for owner in self._owners:
             claim = await self._claim_of(owner)
-            if self._keep_snapshots:
-                await claim.committer.projected()
+            await (claim.committer.projected() if self._keep_snapshots else claim.committer.flushed())
             await claim.outbox.drained()
             self._standing += await standing(claim)
         ended = self._end()
@@ -186,27 +194,30 @@ class Replay:
             raise Halt(self._failure or "the partition is not claimed")
         return owner.claim
 
-    def _last_day(self) -> int | None:
-        """Return the last day that holds an accepted record; bucket 0 is no time."""
-        days = [key.bucket // HOURS_PER_DAY for pages in self._store.pages.values() for key in pages if key.bucket]
-        return max(days, default=None)
+    def _last_period(self) -> int | None:
+        """Return the last period that has a page; bucket 0 is no time."""
+        hours = [key.bucket for pages in self._store.pages.values() for key in pages if key.bucket]
+        return max(hours) * US_PER_HOUR // self._domain.period_us if hours else None
 
     def _end(self) -> Replayed:
         counts: dict[str, int] = {}
         for owner in self._owners:
             for name, n in (owner.committed.counts if owner.committed else {}).items():
                 counts[name] = counts.get(name, 0) + n
-        told = [fact for _, fact in self._standing if fact is not None]
-        facts = {**self._collected.facts, **_by_id(told)}.values()
+        stands = [line for line, _ in self._standing]
+        facts_standing = [fact for _, fact in self._standing if fact is not None]
+        facts = {**self._collected.facts, **by_id(ANOMALY_LINES.id, facts_standing)}.values()
         by_type: dict[str, int] = {}
         for line in facts:
             by_type[str(line["anomaly_type"])] = by_type.get(str(line["anomaly_type"]), 0) + 1
         return Replayed(
-            facts=_lines(facts, _anomaly_order),
-            snapshots=_lines(self._snapshots() if self._keep_snapshots else (), _snapshot_order),
-            anomalies=_lines(self._anomalies(), _anomaly_order),
-            dead=_lines(self._collected.dead, _log_order),
-            late=_lines(self._collected.late, _log_order),
+            facts=sorted_lines(facts, anomaly_order),
+            snapshots=sorted_lines(self._snapshots() if self._keep_snapshots else (), snapshot_order),
+            anomalies=last_states(ANOMALY_LINES, self._store.rows, stands),
+            feedback=last_states(FEEDBACK_LINES, self._store.rows, stands),
+            predictions=last_states(PREDICTION_LINES, self._store.rows, stands),
+            dead=sorted_lines(self._collected.dead, log_order),
+            late=sorted_lines(self._collected.late, log_order),
             counts=counts,
             facts_by_type=by_type,
             seconds=time.perf_counter() - self._started,
@@ -216,38 +227,3 @@ class Replay:
         closed = {owner.tp.partition: owner.committed.closed_through for owner in self._owners if owner.committed}
         rows = self._store.rows(SNAPSHOTS.name).items()
         return [snapshot_line(cast("SnapshotValues", values), closed[cast("int", key[0])]) for key, values in rows]
-
-    def _anomalies(self) -> Iterable[Line]:
-        newest: dict[str, Line] = {}
-        for values in self._store.rows(ANOMALIES.name).values():
-            line: Line = _decode(cast("str", values[_LINE]))
-            held = newest.get(str(line["anomaly_id"]))
-            if held is None or cast("int", held["revision"]) <= cast("int", line["revision"]):
-                newest[str(line["anomaly_id"])] = line
-        return {**newest, **_by_id(line for line, _ in self._standing)}.values()
-
-
-def _by_id(lines: Iterable[Line]) -> dict[str, Line]:
-    return {str(line["anomaly_id"]): line for line in lines}
-
-
-_LINE = next(at for at, column in enumerate(ANOMALIES.columns) if column.name == "line")
-
-
-def _anomaly_order(line: Line) -> tuple[str, ...]:
-    kind = str(line["anomaly_type"])
-    names = (line["tenant_id"], line["window_start"], line["entity_type"], line["entity_id"])
-    period = line["period"]
-    return (*map(str, names), "BUDGET" if kind.startswith("BUDGET_") else kind, "" if period is None else str(period))
-
-
-def _snapshot_order(line: Line) -> tuple[str, ...]:
-    return tuple(str(line[name]) for name in ("tenant_id", "start", "entity_type", "entity_id", "window"))
-
-
-def _log_order(line: Line) -> tuple[int, int]:
-    return cast("int", line["partition"]), cast("int", line["offset"])
-
-
-def _lines(lines: Iterable[Line], order: Callable[[Line], tuple[object, ...]]) -> list[bytes]:
-    return [_encode(line) for line in sorted(lines, key=cast("Callable[[Line], tuple[str, ...]]", order))]

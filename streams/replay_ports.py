@@ -55,9 +55,10 @@ class Collected:
     late: list[Line] = field(default_factory=list)
 
     async def publish(self, rows: Sequence[OutboxRow]) -> None:
-        """Keep the newest revision of each fact, and every dead and late line."""
+        """Keep the newest revision of each fact, and every dead and late line; the rest is read where it is stored."""
+        logs = {fates.LATE_RECORDS: self.late} | ({fates.DEAD_LETTERS: self.dead} if self.keep_dead else {})
         for row in rows:
-            if row.topic == fates.DEAD_LETTERS and not self.keep_dead:
+            if row.topic not in {FACTS_TOPIC, *logs}:
                 continue
             line: Line = _decode(row.value or b"")
             if row.topic == FACTS_TOPIC:
@@ -65,4 +66,4 @@ class Collected:
                 if cast("int", held["revision"]) <= cast("int", line["revision"]):
                     self.facts[str(line["anomaly_id"])] = line
             else:
-                (self.dead if row.topic == fates.DEAD_LETTERS else self.late).append(line)
+                logs[row.topic].append(line)

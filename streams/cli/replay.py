@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from streams.replay import Replayed
 
 _STDOUT = "-"
+_RUNS: Final = "run-"
+"""What the types of all events of runs begin with."""
 EXAMPLES: Final = """\b
 Examples:
   outlay replay --in-memory calls.jsonl
   outlay replay --in-memory calls.jsonl.gz --facts facts.jsonl --late late.jsonl --json
   outlay replay --in-memory calls.jsonl --budgets budgets.jsonl --rules reference --facts -
+  outlay replay --in-memory calls.jsonl runs.jsonl --close-all --feedback feedback.jsonl --predictions -
 """
 
 
@@ -45,6 +48,10 @@ def replay(
     ] = None,
     snapshots: Annotated[str | None, typer.Option(metavar="FILE", help="Write the snapshots here.")] = None,
     anomalies: Annotated[str | None, typer.Option(metavar="FILE", help="Write the anomalies here.")] = None,
+    feedback: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the failure patterns and cost spikes of runs here.")
+    ] = None,
+    predictions: Annotated[str | None, typer.Option(metavar="FILE", help="Write the predictions here.")] = None,
     dead: Annotated[str | None, typer.Option(metavar="FILE", help="Write the dead letters here.")] = None,
     late: Annotated[str | None, typer.Option(metavar="FILE", help="Write what came too late here.")] = None,
     rules: Annotated[ProfileOption, typer.Option(help="Profile of the cost rules.")] = ProfileOption.standard,
@@ -52,9 +59,13 @@ def replay(
         str | None, typer.Option(metavar="FILE", help="Budgets, as JSON lines, known before the first record.")
     ] = None,
     tags: Annotated[str | None, typer.Option(metavar="FILE", help="Feature tags, likewise.")] = None,
-    partitions: Annotated[int, typer.Option(min=1, max=10_000, help="Partitions of the topic played.")] = 1,
+    partitions: Annotated[int, typer.Option(min=1, max=10_000, help="Partitions of each topic played.")] = 1,
     close_all: Annotated[
-        bool, typer.Option("--close-all", help="At the end close every day that holds a record.")
+        bool,
+        typer.Option(
+            "--close-all",
+            help="At the end close all days with records, all hours with something due.",
+        ),
     ] = False,
     now: Annotated[
         str | None, typer.Option(metavar="T", help="Append time of all records, e.g. 2026-01-31T12:00:00Z [the clock].")
@@ -63,10 +74,12 @@ def replay(
 ) -> None:
     """Play events from files, in the order given, and show what a worker would have made of them.
 
+    Cost records and events of runs may be mixed: their types say which they are. What has no type is a cost record.
     Outputs are JSON lines, one for each id in its last state, sorted, the same for any order of the input within grace.
     Blank lines are ignored. The exit code is 1 when not every event came to exactly one end.
     """
-    outputs = {"facts": facts, "snapshots": snapshots, "anomalies": anomalies, "dead": dead, "late": late}
+    told = {"facts": facts, "snapshots": snapshots, "anomalies": anomalies}
+    outputs = {**told, "feedback": feedback, "predictions": predictions, "dead": dead, "late": late}
     wanted = {name: path for name, path in outputs.items() if path is not None}
     if not in_memory:
         raise typer.BadParameter("say --in-memory: replay into a database does not exist", param_hint="replay")
@@ -103,12 +116,14 @@ async def _play(
     wanted: Collection[str],
 ) -> tuple[Replayed, int]:
     """Return the end of the replay and the number of lines that are not blank."""
+    from engines.runs.domain import RunsDomain
     from streams import app
     from streams.lines import LineReader
-    from streams.replay import Replay
+    from streams.replays import Replays
 
-    playing = Replay(
+    playing = Replays(
         app.cost_domain(rules),
+        {_RUNS: RunsDomain()},
         partitions,
         now_ms,
         settings=settings,
