@@ -95,8 +95,7 @@ class LogBounds:
 class Attempt:
     """The durable mark before a suspect stretch of log: what is being tried, how finely, how often.
 
-    ``limit``: records per try; ``until``: offset where the suspicion ends; ``tries``: which try at ``offset`` this is,
-    negative while it is not under way.
+    ``limit``: records per try; ``until``: where suspicion ends; ``tries``: which try this is, negative while it rests.
     """
 
     offset: int
@@ -113,8 +112,7 @@ class Position:
         next_offset: offset of the first record not yet part of the committed state.
         watermark_us: event-time watermark, None before the first record.
         last_append_ms: append time of the record that last moved the watermark.
-        closed_through: through which period its domain's windows are closed, None before the first. Periods are
-            counted since the epoch and are ``Domain.period_us`` long: UTC days for costs.
+        closed_through: the last closed of its domain's periods since the epoch (``Domain.period_us``), None: none yet.
         closing_day, closing_cursor: the period of a close under way and the last tenant it has done.
         outbox_seq: sequence number of the newest outbox row ever written.
         published: every outbox row up to this sequence number is acknowledged by the broker.
@@ -180,9 +178,9 @@ class NewSetting(NamedTuple):
 class SettingRow(NamedTuple):
     """One row of what is not in the log: settings are appended, never changed (CONTRACT §4).
 
-    ``seq`` orders the rows of a database as they were appended; ``kind`` is ``budget``, ``tag`` or ``rule``, or
-    ``acknowledgement`` for runs; ``tenant_id`` is ``*`` for a rule of every tenant; ``effective_us`` is None for a row
-    that always was in force; ``body`` is a JSON object whose members the kind's domain knows.
+    ``seq`` orders the rows of a database as appended; ``kind``: ``budget``, ``tag``, ``rule`` or ``acknowledgement``;
+    ``tenant_id`` is ``*`` for everyone's rule; ``effective_us`` is None for a row that always was in force; ``body`` is
+    a JSON object whose members the kind's domain knows.
     """
 
     seq: int
@@ -193,10 +191,9 @@ class SettingRow(NamedTuple):
 
 
 class IdBlock(NamedTuple):
-    """Identities of the accepted records of one event day in one commit.
+    """Identities of the accepted records of one event day in one commit, whose ``next_offset`` is ``end_offset``.
 
     ``body`` is a run of 20-byte items: 16 bytes of identity, 4 bytes (big endian) of content checksum.
-    ``end_offset`` is the commit's ``next_offset`` and makes the key unique.
     """
 
     day: int
