@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,13 +12,24 @@ import typer
 if TYPE_CHECKING:
     from drivers.settings import Settings
 
-_TOPIC = "costs"
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")]
 
 
-def repartition(*, yes: Yes = False, as_json: _Json = False) -> None:
-    """Move tenants to the homes they have among the partitions that topic costs has on the broker now.
+class Topic(StrEnum):
+    """Where tenants have homes."""
+
+    costs = "costs"
+    runs = "runs"
+
+
+def repartition(
+    *,
+    topic: Annotated[Topic, typer.Option("--topic", help="Whose state moves.")] = Topic.costs,
+    yes: Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Move tenants to the homes they have among the partitions that a topic has on the broker now.
 
     That must be a multiple of how many there were. Workers must be stopped; producers may go on. Runs as the
     owner of the tables; docs/operations.md, More partitions.
@@ -25,7 +37,7 @@ def repartition(*, yes: Yes = False, as_json: _Json = False) -> None:
     from drivers import settings
     from streams.cli import once
 
-    once.run(_repartition(settings.load(), yes, as_json))
+    once.run(_repartition(settings.load(), topic.value, yes, as_json))
 
 
 def spread(*, yes: Yes = False, as_json: _Json = False) -> None:
@@ -40,20 +52,20 @@ def spread(*, yes: Yes = False, as_json: _Json = False) -> None:
     once.run(_spread(settings.load(), yes, as_json))
 
 
-async def _repartition(settings: Settings, yes: bool, as_json: bool) -> None:
+async def _repartition(settings: Settings, topic: str, yes: bool, as_json: bool) -> None:
     from drivers.postgres import resharding
     from engines.core.model import TopicPartition
     from streams import app
     from streams.cli import once
 
     async with app.log_bounds(settings) as bounds:
-        log = await once.with_tries(lambda: bounds.bounds(TopicPartition(_TOPIC, 0)))
-    tell(f"{_TOPIC} has {log.partitions} partitions on the broker", as_json)
+        log = await once.with_tries(lambda: bounds.bounds(TopicPartition(topic, 0)))
+    tell(f"{topic} has {log.partitions} partitions on the broker", as_json)
     if not yes:
         typer.confirm("Is every worker stopped, and shall state move?", abort=True, err=as_json)
     told = []
     for number, database in enumerate(resharding.of(settings.databases)):
-        moved = await database.repartition(_TOPIC, log.partitions)
+        moved = await database.repartition(topic, log.partitions)
         told.append({"database": number, "partitions": log.partitions, "tenants_moved": moved})
         tell(f"database {number}: {moved} tenants moved", as_json)
     if as_json:
