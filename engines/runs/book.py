@@ -58,6 +58,8 @@ class RunBook:
         self.settings = cast("RunsSettings", context.settings)
         self.settled_us = 0 if context.closed_through is None else (context.closed_through + 1) * US_PER_HOUR
         """Every record before this instant has come."""
+        self._days: dict[int, DayPage | None] = {}
+        self._sums: dict[int, SumsPage | None] = {}
         self._key = ledger_key(tenant_id)
         ledger = pages.get(self._key)
         if ledger is None:
@@ -67,20 +69,25 @@ class RunBook:
 
     def day(self, day: int) -> DayPage | None:
         """Return the runs that ended on *day*, None when none did."""
-        return cast("DayPage | None", self.pages.get(day_key(self.tenant_id, day))) if day in self.ledger.days else None
+        if day not in self._days:
+            known = self.pages.get(day_key(self.tenant_id, day)) if day in self.ledger.days else None
+            self._days[day] = cast("DayPage | None", known)
+        return self._days[day]
 
     def sums(self, day: int) -> SumsPage | None:
         """Return the sums of *day*, None when nothing ended on it."""
-        return (
-            cast("SumsPage | None", self.pages.get(sums_key(self.tenant_id, day))) if day in self.ledger.days else None
-        )
+        if day not in self._sums:
+            known = self.pages.get(sums_key(self.tenant_id, day)) if day in self.ledger.days else None
+            self._sums[day] = cast("SumsPage | None", known)
+        return self._sums[day]
 
     def add(self, run: Run) -> None:
         """Take in a run that ended."""
         day = day_of(run.occurred_us)
         page, sums = self.day(day), self.sums(day)
         if page is None or sums is None:
-            page, sums = DayPage(), SumsPage()
+            page = self._days[day] = DayPage()
+            sums = self._sums[day] = SumsPage()
             self.pages.put(day_key(self.tenant_id, day), page)
             self.pages.put(sums_key(self.tenant_id, day), sums)
         else:
