@@ -39,6 +39,15 @@ STATUSES = [
         predictions=[likelihood(1, 3, 0.333, 0.5, status="active", revision=8)],
     ),
     Case(
+        "a run of the instant of its end may come when it is settled, and is counted",
+        [
+            *outcomes(DAY, "ccf"),
+            completed("2026-03-05T13:07:00Z", worker_id="v"),
+            completed("2026-03-05T12:02:00Z", worker_id="v"),
+        ],
+        predictions=[likelihood(1, 3, 0.333, 0.5, status="expired", revision=9)],
+    ),
+    Case(
         "superseded and withdrawn ones are final, too",
         [*outcomes(DAY, "ccf"), failed("2026-03-05T11:00:00Z"), come_to("2026-03-05T13:07:00Z")],
         predictions=[{"status": "superseded", "revision": 9}, {"status": "active", "revision": 8}],

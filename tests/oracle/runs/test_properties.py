@@ -13,7 +13,7 @@ from tests.oracle.runs import Line, Outcome, evaluate
 from tests.oracle.runs.histories import disordered, histories, make_history
 from tests.oracle.runs.making import Shape
 
-GENERATED = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+GENERATED = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 WITHIN_GRACE = Shape().within_grace()
 COUNTED = ("events", "accepted", "duplicates", "conflicting", "dead", "late")
 
@@ -80,8 +80,9 @@ def test_what_is_final_stays(log: list[LogRecord], length: int) -> None:
         if line["revision"] % 2:
             later = end[name]
             assert later["revision"] >= line["revision"]
-            if line.get("pattern_type") is None or line["revision"] == later["revision"]:
-                assert later == line
+            if later["revision"] == line["revision"] or "prediction_id" in line:
+                # A run of the very instant at which a prediction ends may still come; it counts, and changes no more.
+                assert later == line | {"revision": later["revision"]}
 
 
 @GENERATED
