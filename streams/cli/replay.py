@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -161,10 +162,18 @@ def summed_up(replayed: Replayed, rules: str) -> dict[str, object]:
         **{name: counts.get(name, 0) for name in names},
         "unpriced": under("unpriced.", counts),
         "facts": dict(sorted(replayed.facts_by_type.items())),
+        **_by_type("feedback", replayed.feedback, "pattern_type"),
+        **_by_type("predictions", replayed.predictions, "prediction_type"),
         "rules": Rules(PROFILES[ProfileName(rules)]).line(),
         "genai_prices": version("genai-prices"),
         "events_per_second": round(events / replayed.seconds) if replayed.seconds else 0,
     }
+
+
+def _by_type(name: str, lines: Sequence[bytes], member: str) -> dict[str, object]:
+    """Return, under *name*, how many of *lines* are of each type; nothing where there are none, as without runs."""
+    types = Counter(json.loads(line)[member] for line in lines)
+    return {name: dict(sorted(types.items()))} if types else {}
 
 
 def _settings(files: Mapping[Kind, str | None]) -> list[SettingRow]:
