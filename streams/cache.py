@@ -23,6 +23,8 @@ class PageCache:
         self._readers = readers
         self._entities_max = entities_max
         self._bodies: dict[PageKey, object | None] = {}
+        self._places: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        """Tenants by kind and bucket of the pages here: a close does not look at every page."""
         self._weights: dict[PageKey, int] = {}
         self._weight = 0
         self._dirty: dict[PageKey, None] = {}
@@ -48,6 +50,7 @@ class PageCache:
     def put(self, key: PageKey, body: object) -> None:
         """Add a new page, dirty."""
         self._bodies[key] = body
+        self._places[key.kind][key.bucket].add(key.tenant_id)
         self.touch(key)
 
     def touch(self, key: PageKey) -> None:
@@ -67,6 +70,8 @@ class PageCache:
         for key in asked:
             if key not in self._bodies:
                 self._bodies[key] = self._domain.unpack(key, parts[key]) if key in parts else None
+                if key in parts:
+                    self._places[key.kind][key.bucket].add(key.tenant_id)
                 self._weigh(key)
 
     def seal(self, as_of: int) -> list[tuple[PageKey, bytes]]:
@@ -100,8 +105,7 @@ class PageCache:
             if self._weight <= self._entities_max:
                 break
             if key not in self._dirty:
-                del self._bodies[key]
-                self._weight -= self._weights.pop(key, 0)
+                self._drop(key)
 
     def mark_stale(self, keys: Iterable[PageKey], since: int) -> None:
         """Remember that the projections of *keys*, pages or parts of them, lag since offset *since*."""
@@ -121,20 +125,20 @@ class PageCache:
 
     def tenants(self, kind: str, buckets: range) -> set[str]:
         """Return the tenants that have a page of *kind* in *buckets* here, committed or not."""
-        return {
-            key.tenant_id
-            for key, body in self._bodies.items()
-            if body is not None and key.kind == kind and key.bucket in buckets
-        }
+        places = self._places[kind]
+        return {tenant_id for bucket, tenants in places.items() if bucket in buckets for tenant_id in tenants}
 
     def first_bucket(self, kind: str, buckets: range) -> int | None:
         """Return the lowest bucket in *buckets* that has a page of *kind* here."""
-        here = (
-            key.bucket
-            for key, body in self._bodies.items()
-            if body is not None and key.kind == kind and key.bucket in buckets
-        )
-        return min(here, default=None)
+        return min((bucket for bucket in self._places[kind] if bucket in buckets), default=None)
+
+    def _drop(self, key: PageKey) -> None:
+        self._weight -= self._weights.pop(key, 0)
+        if self._bodies.pop(key) is not None:
+            places = self._places[key.kind]
+            places[key.bucket].discard(key.tenant_id)
+            if not places[key.bucket]:
+                del places[key.bucket]
 
     def _weigh(self, key: PageKey) -> None:
         body = self._bodies[key]

@@ -162,6 +162,17 @@ def test_it_tells_who_has_pages_where() -> None:
     assert cache.project([day_key("absent", 3)], 1) == []
 
 
+def test_a_page_that_was_dropped_is_not_told_of_here_and_one_that_came_back_is() -> None:
+    cache = cache_with(10, 1, 2, 3)
+    key = day_key("t", 1)
+    assert cache.first_bucket(DAY, hours(0, 9)) == key.bucket, "what the store gave is here"
+    commit(cache, 10)
+    assert here(cache) == [2, 3]
+    assert (cache.tenants(DAY, hours(1, 2)), cache.first_bucket(DAY, hours(0, 9))) == (set(), 2 * 24)
+    cache.fill([key], parts(key, page(1)))
+    assert (cache.tenants(DAY, hours(1, 2)), cache.first_bucket(DAY, hours(0, 9))) == ({"t"}, 24)
+
+
 def test_a_page_is_read_from_all_its_parts_and_only_those_that_changed_are_written() -> None:
     cache, key = cache_with(100, 1, entities=9), day_key("t", 1)
     body = cache.get(key)
