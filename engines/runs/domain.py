@@ -110,9 +110,9 @@ class RunsDomain:
         """Return the pages that the close of the hour *period* reads."""
         del context
         wanted = _unknown_of_open(pages, tenants, _settled_us(period))
-        if not wanted and self._tells_odds(period):
-            keys = {day_key(tenant_id, day) for day in odds.days_read(_day(period)) for tenant_id in tenants}
-            wanted = {key for key in keys if not pages.known(key)}
+        if self._tells_odds(period):
+            keys = (day_key(tenant_id, day) for day in odds.days_read(_day(period)) for tenant_id in tenants)
+            wanted |= {key for key in keys if not pages.known(key)}
         return wanted
 
     def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
