@@ -1,9 +1,9 @@
-"""The play: records are published, the worker works, a consumer watches the topics, and at the end all is compared."""
+"""The play: events are published, the worker works, a consumer watches the topics, and at the end all is compared."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -15,22 +15,23 @@ from drivers.postgres.read import opened, totals_by_day
 from engines.core.errors import OutlayError
 from engines.core.model import Position
 from engines.core.time import day_start_us, format_day
-from engines.cost.domain import TOPIC
 from engines.cost.write import CostWriteService
+from engines.patterns.feedback import Record, get_feedback_summary
+from engines.prediction.summary import get_prediction_summary
 from streams import app, fates
-from streams.demo.board import TOPICS, Board, DeadLetter, Fact
+from streams.cli import readers
+from streams.demo.board import TOPICS, Board, News
 from streams.demo.incidents import FIRST_DAY, Budget
+from streams.demo.sources import Source
 from streams.demo.stage import Stage
 from streams.demo.verdict import Ended, days_of
-from streams.lines import Block, Line, LineReader
+from streams.lines import Line
 from streams.publishing import Publishing
 
 _LOOK_S: Final = 0.1
 _STILL_S: Final = 45.0
 """How long nothing may move before the demo gives up."""
-_BLOCK_LINES: Final = 500
-_UNREAD_BYTES_MAX: Final = 2 << 20
-"""The embedded broker keeps 5 MiB of a partition: no more than this is sent before the worker has read it."""
+_NOTICES_MAX: Final = 100_000
 
 
 class DemoFailed(OutlayError):
@@ -43,52 +44,11 @@ class Shown(Protocol):
     def said(self, text: str) -> None:
         """Show what happens next."""
 
-    def told(self, news: Fact | DeadLetter) -> None:
+    def told(self, news: News) -> None:
         """Show what arrived on a topic."""
 
     def progressed(self, published: int, read: int) -> None:
         """Show how far it is."""
-
-
-class Listed:
-    """Lines that are there already, as ``Publishing`` takes them."""
-
-    idle = False
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        self._lines = [Line(0, number, value) for number, value in enumerate(values, 1)]
-        self._at = 0
-
-    async def take(self) -> Block | None:
-        """Return the next lines."""
-        lines = self._lines[self._at : self._at + _BLOCK_LINES]
-        self._at += len(lines)
-        return Block(lines, 0) if lines else None
-
-
-class Unhurried:
-    """Lines of files, held back while the worker has too much to read."""
-
-    def __init__(self, reader: LineReader, worker: Worker) -> None:
-        self._reader = reader
-        self._worker = worker
-        self._lines = self._bytes = 0
-
-    @property
-    def idle(self) -> bool:
-        """Whether what was taken must go out before there is more."""
-        return self._bytes >= _UNREAD_BYTES_MAX or self._reader.idle
-
-    async def take(self) -> Block | None:
-        """Return the next lines, once the worker has read enough of those before."""
-        if self._bytes >= _UNREAD_BYTES_MAX:
-            await self._worker.until(lambda positions: _read(positions) >= self._lines)
-            self._bytes = 0
-        block = await self._reader.take()
-        if block is not None:
-            self._lines += len(block.lines)
-            self._bytes += sum(len(line.value) for line in block.lines)
-        return block
 
 
 class Worker:
@@ -118,6 +78,10 @@ class Worker:
         """Close the connection."""
         await self._table.close()
 
+    async def until_read(self, topic: str, records: int) -> None:
+        """Return once so many *records* of *topic* are read. Raises DemoFailed when nothing moves for too long."""
+        await self.until(lambda positions: _read([row for row in positions if row.topic == topic]) >= records)
+
     async def until(self, holds: Callable[[Sequence[Position]], bool]) -> None:
         """Return once *holds* of the positions. Raises DemoFailed when nothing moves for too long."""
         clock = asyncio.get_running_loop().time
@@ -135,49 +99,74 @@ async def play(
     stage: Stage,
     screen: Shown,
     board: Board,
-    source: Sequence[bytes] | LineReader,
-    rate: float | None,
+    published: Mapping[str, tuple[Source, float | None]],
     budgets: Sequence[Budget] = (),
 ) -> Ended:
-    """Publish *source*, let the worker bring it to its end, and return how it ended.
+    """Publish everything, let the worker bring it to its end, and return how it ended.
 
     Args:
         stage: where; its worker is ended here.
         screen: shows it.
         board: collects what the topics tell.
-        source: the records, or the files they lie in.
-        rate: events per second, so that there is something to watch; None: as fast as it goes.
+        published: by topic what is published, and how many events a second, so that there is something to watch;
+            None: as fast as it goes.
         budgets: set before the first record.
 
     Raises:
         OutlayError: it cannot be brought to its end.
     """
-    refused: list[str] = []
-    bulk = BulkProducer[Line](stage.settings.kafka, TOPIC, lambda _, reason: refused.append(reason))
     async with AsyncExitStack() as held:
         tail = await held.enter_async_context(TopicTail(stage.settings.kafka, TOPICS))
         watching = await held.enter_async_context(_during(_watch(tail, screen, board)))
         worker = Worker(stage, watching)
         held.push_async_callback(worker.close)
-        held.push_async_callback(bulk.close)
-        partitions = await bulk.start()
-        await worker.until(lambda positions: len(positions) == partitions)
+        feeds = [_Feed(stage, worker, topic, source, rate) for topic, (source, rate) in published.items()]
+        for feed in feeds:
+            held.push_async_callback(feed.bulk.close)
+            await feed.start()
+        await worker.until(lambda positions: len(positions) == sum(feed.partitions for feed in feeds))
         for budget in budgets:
             await _set(budget, stage, screen)
         screen.said("the worker has taken its partitions; publishing")
-        lines = Unhurried(source, worker) if isinstance(source, LineReader) else Listed(source)
-        async with _during(_show(worker, bulk, screen)):
-            await Publishing(lines, bulk, rate=rate).run(partitions)
-            await worker.until(lambda positions: _done(positions, bulk.sent))
+        async with _during(_show(worker, feeds, screen)):
+            await asyncio.gather(*(feed.run() for feed in feeds))
+            await worker.until(lambda positions: _done(positions, _sent(feeds)))
             await _until_told(worker, board)
-        if refused:
-            raise DemoFailed(f"the broker refused {len(refused)} records: {refused[0]}")
         exit_code = await asyncio.to_thread(stage.end_worker)
         positions = await worker.read()
-        screen.progressed(bulk.sent, _read(positions))
+        screen.progressed(_sent(feeds), _read(positions))
     async with opened(stage.database_url) as database:
         stored = days_of(await totals_by_day(database))
-    return Ended(board, bulk.sent, positions, stored, exit_code)
+    return Ended(board, _sent(feeds), positions, stored, exit_code, await _stored_notices(stage))
+
+
+class _Feed:
+    """What is published to one topic."""
+
+    def __init__(self, stage: Stage, worker: Worker, topic: str, source: Source, rate: float | None) -> None:
+        self._refused: list[str] = []
+        self.bulk = BulkProducer[Line](stage.settings.kafka, topic, lambda _, reason: self._refused.append(reason))
+        self.partitions = 0
+        self._publishing = Publishing(source(worker.until_read), self.bulk, rate=rate)
+
+    async def start(self) -> None:
+        """Connect."""
+        self.partitions = await self.bulk.start()
+
+    async def run(self) -> None:
+        """Publish it all. Raises DemoFailed when the broker will not have it."""
+        await self._publishing.run(self.partitions)
+        if self._refused:
+            raise DemoFailed(f"the broker refused {len(self._refused)} records: {self._refused[0]}")
+
+
+async def _stored_notices(stage: Stage) -> dict[str, Record]:
+    """Return what the database holds of runs, by id; withdrawn predictions are not shown to anybody."""
+    async with readers.of_feedback(stage.settings) as feedback, readers.of_predictions(stage.settings) as predictions:
+        told = await get_feedback_summary(feedback, limit=_NOTICES_MAX)
+        said = await get_prediction_summary(predictions, include_expired=True, limit=_NOTICES_MAX)
+    by_id = {line["feedback_id"]: line for line in told.records}
+    return by_id | {line["prediction_id"]: line for line in said.records}
 
 
 async def _set(budget: Budget, stage: Stage, screen: Shown) -> None:
@@ -218,9 +207,9 @@ async def _watch(tail: TopicTail, screen: Shown, board: Board) -> None:
                 screen.told(news)
 
 
-async def _show(worker: Worker, bulk: BulkProducer[Line], screen: Shown) -> None:
+async def _show(worker: Worker, feeds: Sequence[_Feed], screen: Shown) -> None:
     while True:
-        screen.progressed(bulk.sent, _read(await worker.look()))
+        screen.progressed(_sent(feeds), _read(await worker.look()))
         await asyncio.sleep(_LOOK_S)
 
 
@@ -232,6 +221,10 @@ async def _until_told(worker: Worker, board: Board) -> None:
         return all(board.messages[topic] >= n for topic, n in sent.items())
 
     await worker.until(told)
+
+
+def _sent(feeds: Sequence[_Feed]) -> int:
+    return sum(feed.bulk.sent for feed in feeds)
 
 
 def _read(positions: Sequence[Position]) -> int:

@@ -19,22 +19,30 @@ from drivers import topics
 from drivers.embedded import ServerFailed
 from drivers.prices import Prices
 from engines.core.errors import OutlayError
-from engines.cost.domain import TOPIC, CostDomain
+from engines.core.ports import Domain
+from engines.cost.domain import TOPIC as COSTS
+from engines.cost.domain import CostDomain
 from engines.cost.rules import STANDARD
+from engines.runs.domain import TOPIC as RUNS
+from engines.runs.domain import RunsDomain
 from streams import fates
 from streams.demo.board import Board
 from streams.demo.keep import kept
 from streams.demo.play import play
 from streams.demo.plot import plot, refuse_plot
+from streams.demo.run_events import run_events
 from streams.demo.scenario import Totals, month
 from streams.demo.screen import Screen
+from streams.demo.sources import TOPICS, Source, listed, of_files
 from streams.demo.stage import Stage, raised
 from streams.demo.verdict import Check, Ended, by_tenant, judge_any, judge_month
-from streams.lines import STDIN, LineReader
+from streams.demo.verdict_runs import judge_against_replay, judge_runs
+from streams.lines import STDIN
 from streams.replay import Replay, Replayed
 
 _RATE: Final = 3_500.0
 """Events a second of the generated weeks: some ten seconds, so that facts can be seen to come one by one."""
+_NS_PER_MS: Final = 1_000_000
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -57,16 +65,26 @@ NOTHING_MORE: Final = Extras()
 def run_month(seed: int, extras: Extras = NOTHING_MORE) -> bool:
     """Play the weeks that *seed* makes; return whether everything came out. Raises OutlayError."""
     screen, board = _opened(extras)
-    made = month(seed)
-    screen.said(f"{len(made.lines):,} records of five weeks (seed {seed}); what goes wrong in them:")
-    for incident in made.incidents:
-        screen.said(f"  {incident.tenant_id}: {incident.story}")
+    made, runs = month(seed), run_events(seed)
+    screen.said(f"{len(made.lines):,} costs and {len(runs.lines):,} events of runs in five weeks (seed {seed}):")
+    for tenant_id, story in [(one.tenant_id, one.story) for one in made.incidents] + [
+        (one.tenant_id, f"{one.worker_id}: {one.story}") for one in runs.faults
+    ]:
+        screen.said(f"  {tenant_id}: {story}")
+    seconds = len(made.lines) / _RATE
+    published = {
+        COSTS: (listed(made.lines), _RATE),
+        RUNS: (listed(runs.lines), len(runs.lines) / seconds),
+    }
     with _ended_in_order(), raised(screen.said) as stage:
         with screen.watching(board):
-            ended = asyncio.run(play(stage, screen, board, made.lines, _RATE, made.budgets))
+            ended = asyncio.run(play(stage, screen, board, published, made.budgets))
         screen.facts()
+        screen.notices()
         screen.totals(by_tenant(made.totals, ended.stored), "sent")
-        holds = screen.verdict(judge_month(made, ended))
+        told_again = asyncio.run(_replayed(RunsDomain(), listed(runs.lines), time.time_ns() // _NS_PER_MS))
+        checks = [*judge_month(made, ended), *judge_runs(runs, ended), *judge_against_replay(told_again, ended)]
+        holds = screen.verdict([*checks, *judge_any(made.totals, ended)])
         _after(extras, stage, screen, board, ended)
     return holds
 
@@ -80,16 +98,21 @@ def run_files(names: Sequence[str], extras: Extras = NOTHING_MORE) -> bool:
     if STDIN in names:
         raise OutlayError("the demo reads its records twice, so they must lie in files")
     screen, board = _opened(extras)
-    reader, again = LineReader(names), LineReader(names)
-    now_ms = time.time_ns() // 1_000_000
+    published = {topic: (of_files(names, topic), None) for topic in TOPICS}
+    now_ms = time.time_ns() // _NS_PER_MS
     with _ended_in_order(), raised(screen.said) as stage:
         with screen.watching(board):
-            ended = asyncio.run(play(stage, screen, board, reader, None))
+            ended = asyncio.run(play(stage, screen, board, published))
         screen.facts()
-        replayed = asyncio.run(_replayed(again, now_ms))
-        expected = totals_of(replayed)
+        costs = asyncio.run(_replayed(_costs(), of_files(names, COSTS), now_ms))
+        runs = asyncio.run(_replayed(RunsDomain(), of_files(names, RUNS), now_ms))
+        expected = totals_of(costs)
         screen.totals(by_tenant(expected, ended.stored), "replayed")
-        holds = screen.verdict([_same_ends(replayed, ended), *judge_any(expected, ended, "replayed")])
+        checks = [_same_ends(costs, runs, ended), *judge_any(expected, ended, "replayed")]
+        if runs.counts.get(fates.EVENTS):
+            screen.notices()
+            checks += judge_against_replay(runs, ended)
+        holds = screen.verdict(checks)
         _after(extras, stage, screen, board, ended)
     return holds
 
@@ -126,13 +149,21 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-async def _replayed(reader: LineReader, now_ms: int) -> Replayed:
-    domain = CostDomain(Prices(), STANDARD)
-    replay = Replay(domain, topics.load().named(TOPIC).partitions, now_ms)
+def _costs() -> CostDomain:
+    return CostDomain(Prices(), STANDARD)
+
+
+async def _replayed(domain: Domain, source: Source, now_ms: int) -> Replayed:
+    replay = Replay(domain, topics.load().named(domain.topic).partitions, now_ms)
     await replay.start()
-    while block := await reader.take():
+    lines = source(_never_behind)
+    while block := await lines.take():
         await replay.feed(line.value for line in block.lines)
     return await replay.finish(close_all=False)
+
+
+async def _never_behind(_topic: str, _records: int) -> None:
+    """A replay reads as fast as it is fed."""
 
 
 class _Snapshot(msgspec.Struct):
@@ -168,9 +199,11 @@ def totals_of(replayed: Replayed) -> dict[tuple[str, int], Totals]:
     }
 
 
-def _same_ends(replayed: Replayed, ended: Ended) -> Check:
-    differing = [fate for fate in fates.FATES if replayed.counts.get(fate, 0) != ended.count(fate)]
-    told = ", ".join(
-        f"{replayed.counts.get(fate, 0):,} {fate} in memory, {ended.count(fate):,} here" for fate in differing
-    )
-    return Check("records end as they do in a replay in memory", not differing, told or "the same number of each end")
+def _same_ends(costs: Replayed, runs: Replayed, ended: Ended) -> Check:
+    ends = [
+        (f"{fate} {topic}", replayed.counts.get(fate, 0), ended.count(fate, topic))
+        for topic, replayed in ((COSTS, costs), (RUNS, runs))
+        for fate in fates.FATES
+    ]
+    told = ", ".join(f"{there:,} {name} in memory, {here:,} here" for name, there, here in ends if there != here)
+    return Check("records end as they do in a replay in memory", not told, told or "the same number of each end")

@@ -12,17 +12,18 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
-from engines.cost.anomalies import FACTS_TOPIC
-from streams.demo.board import Board, DeadLetter, Fact
+from streams.demo import table_runs
+from streams.demo.board import Board, DeadLetter, Fact, News
 from streams.demo.table import WIDE, cells, lines, table
 from streams.demo.verdict import Check, TenantRow
 from streams.demo.words import usd
-from streams.fates import DEAD_LETTERS
 
 _TENANTS_SHOWN: Final = 20
 _FACTS_SHOWN: Final = 60
-_OTHER_LINES: Final = 5
-"""Lines of the live table that are no facts."""
+_OTHER_LINES: Final = 8
+"""Lines of the live tables that are no facts and nothing of runs."""
+_OF_RUNS: Final = 3
+"""One line in so many may tell of runs."""
 
 
 class Screen:
@@ -62,12 +63,16 @@ class Screen:
         """Take in how many records are published, and how many the worker has committed."""
         self._published, self._read = published, read
 
-    def told(self, news: Fact | DeadLetter) -> None:
+    def told(self, news: News) -> None:
         """Show a message that arrived; on a terminal the table has it already."""
         if self._live is not None:
             return
         if isinstance(news, DeadLetter):
             self.said(f"dead letter {news.topic}/{news.partition}/{news.offset}: {news.field} {news.reason}")
+            return
+        if not isinstance(news, Fact):
+            when, who, kind, says, status = table_runs.cells(news)
+            self.said(f"runs {status:11} {when} {kind} of {who}: {says}")
             return
         when, who, kind, severity, cause, spent, expected, _, status = cells(news)
         self.said(f"fact {status:11} {when} {severity} {kind} of {who}: {spent}, expected {expected}; {cause}")
@@ -99,6 +104,14 @@ class Screen:
         if len(facts) > _FACTS_SHOWN:
             self._console.print(f"and {len(facts) - _FACTS_SHOWN} more")
 
+    def notices(self) -> None:
+        """Show what is told of runs as it stands."""
+        told = self._board.notices_in_order()
+        self._console.print("\nFeedback and predictions on their topics", style="bold")
+        self._console.print(table_runs.table(told[:_FACTS_SHOWN], self._console.width) if told else "none")
+        if len(told) > _FACTS_SHOWN:
+            self._console.print(f"and {len(told) - _FACTS_SHOWN} more")
+
     def verdict(self, checks: Sequence[Check]) -> bool:
         """Show what had to be so, and whether it is; return whether all is."""
         table = Table(
@@ -120,11 +133,15 @@ class Screen:
     def _render(self) -> Group:
         head = (
             f"{self._published:,} records published, {self._read:,} read by the worker, "
-            f"{len(self._board.facts)} on {FACTS_TOPIC}, {len(self._board.dead)} on {DEAD_LETTERS}\n"
+            f"{len(self._board.facts)} facts, {len(self._board.notices)} things told of runs, "
+            f"{len(self._board.dead)} dead letters\n"
         )
         width = self._console.width
-        newest = list(self._board.facts.values())[-max((self._console.height - _OTHER_LINES) // lines(width), 1) :]
-        return Group(Text(head), table(newest, width))
+        rows = max((self._console.height - _OTHER_LINES) // lines(width), 2)
+        notices = list(self._board.notices.values())[-max(rows // _OF_RUNS, 1) :]
+        newest = list(self._board.facts.values())[-max(rows - len(notices), 1) :]
+        of_runs = (Text(), table_runs.table(notices, width)) if notices else ()
+        return Group(Text(head), table(newest, width), *of_runs)
 
 
 def _numbers(row: TenantRow, *, sent: bool) -> tuple[str, str, str]:
