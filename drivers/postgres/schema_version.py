@@ -13,7 +13,7 @@ from engines.core.errors import SettingsError
 
 OLDEST = 5
 """The oldest revision this code works with."""
-NEWEST = 5
+NEWEST = 6
 """The newest revision this code knows; it works with newer ones as long as the database says so."""
 
 _READ: Final = "SELECT version_num FROM alembic_version"

@@ -25,6 +25,8 @@ CHANNEL: Final = "outlay_settings"
 """PostgreSQL notifies this channel of each append; the payload is the newest sequence number."""
 
 _TOPIC: Final = "costs"
+_OTHER_KINDS_SINCE: Final = 5
+"""Code of this revision of the schema, or a later one, knows that not every row is one of costs."""
 _DAY_US: Final = 86_400_000_000
 _HEAD: Final = "SELECT seq FROM settings_head FOR UPDATE"
 _MOVE_HEAD: Final = "UPDATE settings_head SET seq = $1"
@@ -121,10 +123,21 @@ class SettingsTable:
         try:
             async with self._connections.raw("appending settings") as connection:
                 await schema_version.check(connection)
+                await _refuse_unreadable(connection, rows)
                 async with connection.transaction():
                     return await _append(connection, rows, now_us)
         except Transient as error:
             raise _shut_out(error) from error
+
+
+async def _refuse_unreadable(connection: Raw, rows: Iterable[NewSetting]) -> None:
+    """Return when every worker that may run here can read *rows*; raises SettingsError."""
+    strange = next((row for row in rows if row.kind not in KINDS), None)
+    if strange is not None and await schema_version.readers(connection) < _OTHER_KINDS_SINCE:
+        raise SettingsError(
+            f"a worker of an earlier version, which cannot read what is a row of kind {strange.kind}, may still run:"
+            " when none does, run `outlay migrate --contract`"
+        )
 
 
 def refuse(row: NewSetting, decided: Decided, now_us: int) -> None:

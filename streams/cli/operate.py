@@ -52,8 +52,8 @@ def migrate(
     use stays until --contract, from which there is no way back (docs/operations.md, Rolling deploy).
 
     Where state of an earlier version cannot be carried over it says so and changes nothing; --rebuild then empties
-    positions, state, totals and anomalies (not the budgets, tags and rules), for which workers must be stopped. What
-    the log no longer holds is not counted again.
+    positions, state, totals and all that was told (not budgets, tags, rules and acknowledgements), for which workers
+    must be stopped. What the log no longer holds is not counted again.
     """
     from drivers import settings
     from drivers.postgres import migrate as migrations

@@ -173,7 +173,7 @@ async def test_a_newer_database_says_whether_this_code_may_work_there(
     tables: str, postgres_store: PostgresStore, observer: Raw
 ) -> None:
     newest = schema_version.NEWEST
-    assert (await postgres_store.claim(TP, LOG)).readers == 4
+    assert (await postgres_store.claim(TP, LOG)).readers == 5
     await observer.execute(f"UPDATE alembic_version SET version_num = '{newest + 1:04d}'")
     await postgres_store.check_schema_version()
     claimed = await postgres_store.claim(TP, LOG)
@@ -188,7 +188,7 @@ async def test_a_newer_database_says_whether_this_code_may_work_there(
     await observer.execute(f"UPDATE alembic_version SET version_num = '{schema_version.OLDEST - 1:04d}'")
     with pytest.raises(SettingsError, match="run `outlay migrate`"):
         await postgres_store.claim(TP, LOG)
-    await observer.execute("UPDATE schema_range SET oldest = 4")
+    await observer.execute("UPDATE schema_range SET oldest = 5")
     await observer.execute(f"UPDATE alembic_version SET version_num = '{newest:04d}'")
     await observer.execute("DELETE FROM alembic_version")
     with pytest.raises(SettingsError, match="lost its schema version"):

@@ -9,6 +9,7 @@ import pytest
 
 from drivers.kafka.murmur2 import partition_of
 from drivers.postgres.connections import PostgresLimits, Raw, libpq_url
+from drivers.postgres.migrate import Migrated, migrate
 from drivers.postgres.settings_writer import CHANNEL, Decided, SettingRefused, SettingsTable, refuse
 from drivers.postgres.store import PostgresStore
 from engines.core.errors import DataRefused, SettingsError, SettingsMoved, Transient
@@ -119,6 +120,19 @@ async def test_hours_of_runs_that_are_closed_are_no_closed_days_of_costs(
     await closed(postgres_store, 24 * CLOSED, TopicPartition("runs", TP.partition), watermark_us=CLOSED * DAY)
     assert await table.append([budget(effective_us=None), tag(None)], now_us=NOW) == [1, 2]
     assert await table.append([rule("drift_pct_min", None), SEEN], now_us=NOW) == [3, 4]
+
+
+async def test_what_old_workers_cannot_read_waits_for_the_last_of_them(
+    table: SettingsTable, tables: str, observer: Raw
+) -> None:
+    await observer.execute("UPDATE schema_range SET oldest = 4")
+    await observer.execute("UPDATE alembic_version SET version_num = '0005'")
+    with pytest.raises(SettingsError, match=r"kind acknowledgement, may still run.*`outlay migrate --contract`"):
+        await table.append([budget(), SEEN], now_us=NOW)
+    assert await table.append([budget()], now_us=NOW) == [1]
+    assert await migrate(tables) == Migrated("0005", "0006")
+    assert await migrate(tables, contract=True) == Migrated("0006")
+    assert await table.append([SEEN], now_us=NOW) == [2]
 
 
 async def test_a_day_that_is_being_closed_counts_as_closed(table: SettingsTable, postgres_store: PostgresStore) -> None:
