@@ -1,4 +1,4 @@
-"""What the documents show is what comes out of ``examples/calls.jsonl``, and their queries run."""
+"""What the documents show is what comes out of the examples, and their queries run."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from tests.streams.commands import run
 
 EXAMPLE = Path("examples/calls.jsonl")
 BUDGETS = Path("examples/budgets.jsonl")
+RUNS = Path("examples/runs.jsonl")
 TOUR = Path("docs/tour.md")
 OUTPUTS = ("facts", "snapshots", "anomalies", "dead", "late")
 
@@ -31,17 +32,20 @@ def test_the_summary_in_the_tour_is_that_of_the_example(capfd: pytest.CaptureFix
     assert [one | {"events_per_second": 0} for one in shown] == [summary | {"events_per_second": 0}]
 
 
-def test_the_examples_of_the_contract_are_lines_of_that_replay(
+def test_the_examples_of_the_contract_are_lines_of_their_replays(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     wanted = [word for name in OUTPUTS for word in (f"--{name}", str(tmp_path / name))]
     assert run(capfd, "replay", "--in-memory", EXAMPLE, *wanted).code == 0
     limited = tmp_path / "limited"
     assert run(capfd, "replay", "--in-memory", EXAMPLE, "--budgets", BUDGETS, "--anomalies", limited).code == 0
-    files = [EXAMPLE, *(tmp_path / name for name in OUTPUTS), limited]
+    of_runs = [tmp_path / name for name in ("feedback", "predictions")]
+    outputs = [word for path in of_runs for word in (f"--{path.name}", path)]
+    assert run(capfd, "replay", "--in-memory", RUNS, "--close-all", *outputs).code == 0
+    files = [EXAMPLE, RUNS, *(tmp_path / name for name in OUTPUTS), limited, *of_runs]
     known = [line for file in files for line in lines_of(file)]
     shown = [json.loads(block.text) for block in blocks(Path("docs/contract.md"), "json")]
-    assert len(shown) == 6
+    assert len(shown) == 9
     assert any(line.get("budget") for line in shown)
     for line in shown:
         keyless = line | ({"key": None} if "value_base64" in line else {})  # files have no keys, the topic has
