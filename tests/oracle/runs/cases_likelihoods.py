@@ -106,6 +106,34 @@ LIKELIHOODS = [
         ],
     ),
     Case(
+        "whom a pattern names is said by what had failed by then",
+        [
+            failed("2026-03-03T10:00:00Z", worker_id="v"),
+            failed("2026-03-03T11:00:00Z"),
+            failed("2026-03-03T12:00:00Z"),
+            failed("2026-03-04T10:30:00Z"),
+        ],
+        predictions=[
+            {"subject_id": "v"},
+            _factors(2, 1.0, "Timeout after 30 seconds") | {"subject_id": "w"},
+            _factors(3, 1.0, "Timeout after 30 seconds", patterns=1) | {"subject_id": "w"},
+        ],
+    ),
+    Case(
+        "and by the 24 hours up to its newest failure, not up to the prediction",
+        [
+            failed("2026-03-03T10:00:00Z", worker_id="v"),
+            *(failed(f"2026-03-03T1{hour}:00:00Z") for hour in (1, 2, 3)),
+            failed("2026-03-04T10:30:00Z", "disk full"),
+        ],
+        predictions=[{}, {}, _factors(4, 1.0, "disk full", "Timeout after 30 seconds") | {"subject_id": "w"}],
+    ),
+    Case(
+        "failures before those are nothing to it",
+        [failed("2026-03-01T10:00:00Z", worker_id="v"), *outcomes(DAY, "fff")],
+        predictions=[{}, _factors(3, 1.0, "Timeout after 30 seconds", patterns=1) | {"subject_id": "w"}],
+    ),
+    Case(
         "a pattern counts while it is in force",
         [*outcomes("2026-03-03", "fff"), failed("2026-03-04T12:00:00Z", "disk full")],
         predictions=[

@@ -68,6 +68,7 @@ THRESHOLD = [
         [],
     ),
     Case("500 against four times 100", costs(DAY, *FOUR, "500"), [_numbers(100.0, 500.0, 400.0, 4)]),
+    Case("percentages have one decimal", costs(DAY, *FOUR, "233.36"), [_numbers(100.0, 233.36, 133.4, 4)]),
     Case(
         "5 against six that sum to 20 is exactly half as much again, though doubles say less",
         costs(DAY, "5", "5", "4", "3", "2", "1", "5"),
