@@ -21,7 +21,7 @@ Examples:
 def demo(
     *,
     data: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="Play these records instead; .gz too; may be repeated.")
+        list[str] | None, typer.Option(metavar="FILE", help="Play these events instead; .gz too; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which weeks to make up.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, and say how to look around.")] = False,
@@ -30,10 +30,10 @@ def demo(
         typer.Option(metavar="FILE", help="Draw spend, baselines and facts: .png, .svg or .pdf. Needs the extra plot."),
     ] = None,
 ) -> None:
-    """Start PostgreSQL, a broker and a worker, publish five weeks of records, and show what comes of it.
+    """Start PostgreSQL, a broker and a worker, publish five weeks of costs and runs, and show what comes of it.
 
-    Nothing but Python is needed and nothing is left behind. The exit code is 0 only if every planted incident is found
-    with its cause, nothing else is reported, and all totals are exact.
+    Nothing but Python is needed and nothing is left behind. The exit code is 0 only if everything planted is found with
+    its cause, nothing else is reported, all totals are exact, and a replay in memory tells the same of the runs.
     """
     from streams.cli import once
     from streams.demo import run

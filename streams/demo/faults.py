@@ -94,7 +94,7 @@ def _runs_away() -> Fault:
         for day in range(_DEARER_FROM + 2, OPEN_DAY + 1)
     )
     overruns = _each_day("cost_overrun", tenant, worker, _DEARER_FROM + 1)
-    story = "each night's run costs a sixth more than the last"
+    story = "each night's run costs 18 % more than the last"
     return Fault(story, tenant, worker, (*spikes, *overruns), dearer_from=_DEARER_FROM, growth=0.18)
 
 

@@ -66,11 +66,11 @@ def run_month(seed: int, extras: Extras = NOTHING_MORE) -> bool:
     """Play the weeks that *seed* makes; return whether everything came out. Raises OutlayError."""
     screen, board = _opened(extras)
     made, runs = month(seed), run_events(seed)
-    screen.said(f"{len(made.lines):,} costs and {len(runs.lines):,} events of runs in five weeks (seed {seed}):")
-    for tenant_id, story in [(one.tenant_id, one.story) for one in made.incidents] + [
-        (one.tenant_id, f"{one.worker_id}: {one.story}") for one in runs.faults
-    ]:
-        screen.said(f"  {tenant_id}: {story}")
+    screen.said(f"five weeks (seed {seed}), {len(made.lines):,} costs and {len(runs.lines):,} events of runs; in them:")
+    for incident in made.incidents:
+        screen.said(f"  {incident.tenant_id}: {incident.story}")
+    for fault in runs.faults:
+        screen.said(f"  {fault.tenant_id} {fault.worker_id}: {fault.story}")
     seconds = len(made.lines) / _RATE
     published = {
         COSTS: (listed(made.lines), _RATE),
@@ -128,7 +128,7 @@ def _after(extras: Extras, stage: Stage, screen: Screen, board: Board, ended: En
         plot(extras.plot, ended.stored, board.in_order())
         screen.said(f"drawn: {extras.plot}")
     if extras.keep:
-        kept(stage, screen.said, screen.pasted)
+        kept(stage, board.notices_in_order(), screen.said, screen.pasted)
 
 
 @contextmanager

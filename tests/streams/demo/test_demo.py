@@ -50,7 +50,7 @@ def play(folder: Path, *arguments: str) -> tuple[int, str]:
 def test_the_demo_finds_what_was_planted_and_all_its_checks_hold(folder: Path) -> None:
     code, out = play(folder, "--seed", "4")
     assert code == 0, out
-    assert "All 18 checks hold" in out
+    assert "All 25 checks hold" in out
     assert "NO" not in [line.split()[-1] for line in out.splitlines() if line.strip()]
     told = [line for line in out.splitlines() if line.startswith("[") and " fact " in line]
     for status in ("provisional", "final"):
@@ -60,8 +60,15 @@ def test_the_demo_finds_what_was_planted_and_all_its_checks_hold(folder: Path) -
         assert sum(f"fact {status}" in line and "BUDGET_EXCEEDED" in line for line in told) == 1
     assert sum("fact final, restated" in line and "user chloe" in line for line in told) == 1
     assert not [line for line in told if "withdrawn" in line]
+    runs = [line for line in out.splitlines() if line.startswith("[") and "] runs " in line]
+    imported = [line.split()[4] for line in runs if "failure_pattern of hooli-retail catalog-import" in line]
+    assert imported == ["active", "cleared", "active", "cleared"]
+    assert sum("runs active" in line and "cost_overrun of umbrella-research" in line for line in runs) == 5
+    assert sum("runs final" in line and "cost_spike of umbrella-research" in line for line in runs) == 4
+    assert sum("runs active" in line and "failure_likelihood of initech-dev" in line for line in runs) == 3
     assert "outlay budgets set --tenant northwind-legal" in out
     assert "input_tokens is negative" in out
+    assert "type is not one of run-started" in out
     for tenant in ("acme-support", "globex-studio", "hooli-retail", "initech-dev", "tyrell-robotics"):
         assert sum(line.startswith(f"{tenant} ") and line.rstrip().endswith(" yes") for line in out.splitlines()) == 1
     assert "Traceback" not in out
@@ -77,13 +84,26 @@ def test_it_plays_records_of_ones_own_and_compares_with_a_replay(folder: Path, t
     code, out = play(folder, "--data", str(path))
     assert code == 0, out
     assert "All 4 checks hold" in out
+    assert "Feedback and predictions" not in out
     assert "2,990 accepted + 10 duplicates + 1 dead + 0 late + 0 forwarded = 3,001 of 3,001 published" in out
     assert list(folder.iterdir()) == []
 
 
+def test_runs_among_ones_own_records_go_to_their_topic(folder: Path, tmp_path: Path) -> None:
+    calls, runs = tmp_path / "calls.jsonl", tmp_path / "runs.jsonl"
+    calls.write_text("".join(json.dumps(record(number)) + "\n" for number in range(1000)))
+    runs.write_text("".join(json.dumps(failure(number)) + "\n" for number in range(40)))
+    code, out = play(folder, "--data", str(calls), "--data", str(runs))
+    assert code == 0, out
+    assert "All 6 checks hold" in out
+    assert "= 1,040 of 1,040 published" in out
+    assert "no rights for <*>" in out
+
+
 def test_kept_up_it_answers_the_commands_it_prints_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
-    path.write_text("".join(json.dumps(record(number)) + "\n" for number in range(3000)))
+    events = [*map(record, range(3000)), *map(failure, range(6))]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
     with subprocess.Popen(
         [*COMMAND, "--keep", "--data", str(path)],
         env=environment(folder),
@@ -116,8 +136,11 @@ def test_kept_up_it_answers_the_commands_it_prints_until_it_is_interrupted(folde
         ]
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
-    assert [answer.returncode for answer in answers] == [0, 0, 0], [answer.stdout for answer in answers]
+    assert [answer.returncode for answer in answers] == [0] * 6, [answer.stdout for answer in answers]
     assert any("costs/0" in answer.stdout for answer in answers)
+    assert any("no rights for <*>" in answer.stdout for answer in answers)
+    assert any("failure_likelihood" in answer.stdout for answer in answers)
+    assert any("acknowledged by" in answer.stdout for answer in answers)
     assert theirs["OUTLAY_DATABASE_URL"].startswith("postgresql://")
     assert "everything is stopped and removed" in rest
     assert process.returncode == 0, rest
@@ -133,6 +156,17 @@ def record(number: int) -> dict[str, object]:
         "model": "gpt-4o",
         "input_tokens": 1000 + copied,
         "output_tokens": 10,
+    }
+
+
+def failure(number: int) -> dict[str, object]:
+    return {
+        "type": "run-failed",
+        "run_id": f"run-{number}",
+        "tenant_id": "tenant-1",
+        "worker_id": "sweeper",
+        "occurred_at": f"2026-01-{1 + number // 20:02d}T{number % 20:02d}:00:00Z",
+        "error": f"no rights for user{number}@example.com",
     }
 
 

@@ -14,10 +14,10 @@ from engines.core.model import Position
 from engines.cost.anomalies import FACTS_TOPIC
 from streams import fates
 from streams.demo import scenario
-from streams.demo.board import Board, Fact
+from streams.demo.board import TOPICS, Board, Fact
 from streams.demo.incidents import DAYS, FIRST_DAY, Due
 from streams.demo.scenario import Month, Totals
-from streams.demo.verdict import Ended, by_tenant, days_of, id_of, judge_any, judge_month
+from streams.demo.verdict import Check, Ended, by_tenant, days_of, id_of, judge_any, judge_month
 
 RENDER = "found: a render job retries all day"
 PROMPT = "found: a release makes a prompt longer, for three days"
@@ -127,8 +127,12 @@ def with_an_open_day(ended: Ended) -> Ended:
     return replace(ended, positions=[replace(ended.positions[0], closed_through=FIRST_DAY + DAYS - 2)])
 
 
+def judged(ended: Ended) -> list[Check]:
+    return [*judge_month(month(), ended), *judge_any(month().totals, ended)]
+
+
 def test_what_is_as_it_should_be_holds() -> None:
-    assert [check for check in judge_month(month(), as_it_should_be()) if not check.holds] == []
+    assert [check for check in judged(as_it_should_be()) if not check.holds] == []
 
 
 @pytest.mark.parametrize(
@@ -166,14 +170,14 @@ def test_what_is_as_it_should_be_holds() -> None:
     ],
 )
 def test_each_thing_that_goes_wrong_is_said(spoil: Callable[[Ended], Ended], failing: set[str]) -> None:
-    checks = judge_month(month(), spoil(as_it_should_be()))
+    checks = judged(spoil(as_it_should_be()))
     assert {check.what for check in checks if not check.holds} == failing
 
 
 def test_a_second_fact_of_a_planted_incident_is_no_find() -> None:
     ended = as_it_should_be()
     tell(ended.board, FACTS_TOPIC, fact(due_of("RETRY_LOOP"), anomaly_id="ca_twin"))
-    assert [check.what for check in judge_month(month(), ended) if not check.holds] == [RENDER]
+    assert [check.what for check in judged(ended) if not check.holds] == [RENDER]
 
 
 def test_totals_that_should_not_be_there_are_found() -> None:
@@ -203,4 +207,4 @@ def test_the_board_keeps_the_highest_revision_of_each_id() -> None:
         taken.append(news.revision if isinstance(news, Fact) else None)
     assert taken == [5, None, None, 7]
     assert [held.revision for held in board.in_order()] == [7]
-    assert board.messages == {FACTS_TOPIC: 4, fates.DEAD_LETTERS: 0}
+    assert board.messages == dict.fromkeys(TOPICS, 0) | {FACTS_TOPIC: 4}
