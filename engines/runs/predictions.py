@@ -109,7 +109,7 @@ def _holds(book: RunBook, key: PredictionKey, instant_us: int) -> bool:
 def _line(book: RunBook, key: PredictionKey, newest_us: int, status: str) -> Line:
     kind, worker_id, _ = key
     expires_us = newest_us + VALIDITY_US
-    revision = 2 * book.ended_through(expires_us) + (expires_us <= book.settled_us)
+    revision = 2 * book.ended_through(expires_us - 1) + (expires_us <= book.settled_us)
     return prediction_line((book.tenant_id, kind, worker_id), newest_us, _said(book, key, newest_us), status, revision)
 
 

@@ -196,7 +196,7 @@ async def test_a_deployment_from_nothing_to_a_clean_stop(outlay: Outlay, stack: 
         metrics = scrape(outlay.port)
         assert metrics["outlay_events_total"] == metrics["outlay_records_total"] == RECORDS
         assert metrics["outlay_messages_total"] == dead
-        assert metrics["outlay_assigned_partitions"] == metrics["outlay_claimed"] == 12
+        assert metrics["outlay_assigned_partitions"] == metrics["outlay_claimed"] == 2 * 12, "of costs and of runs"
         assert metrics["outlay_pending_records"] == 0
 
         shown = outlay.run("status").stdout
@@ -205,7 +205,7 @@ async def test_a_deployment_from_nothing_to_a_clean_stop(outlay: Outlay, stack: 
         assert _stopped(worker)
     assert "Traceback" not in outlay.log
     rows = json.loads(outlay.run("positions", "list", "--json").stdout)
-    assert [row["released"] for row in rows] == [True] * 12
+    assert [row["released"] for row in rows] == [True] * 24
 
 
 @pytest.mark.slow

@@ -36,16 +36,16 @@ STATUSES = [
     Case(
         "an event at the instant of its end does not end it: time does, when it is settled",
         [*outcomes(DAY, "ccf"), completed("2026-03-05T12:02:00Z")],
-        predictions=[likelihood(1, 3, 0.333, 0.5, status="active", revision=8)],
+        predictions=[likelihood(1, 3, 0.333, 0.5, status="active", revision=6)],
     ),
     Case(
-        "a run of the instant of its end may come when it is settled, and is counted",
+        "a run of the instant of its end may come when it is settled, and is not counted",
         [
             *outcomes(DAY, "ccf"),
             completed("2026-03-05T13:07:00Z", worker_id="v"),
             completed("2026-03-05T12:02:00Z", worker_id="v"),
         ],
-        predictions=[likelihood(1, 3, 0.333, 0.5, status="expired", revision=9)],
+        predictions=[likelihood(1, 3, 0.333, 0.5, status="expired", revision=7)],
     ),
     Case(
         "superseded and withdrawn ones are final, too",

@@ -122,7 +122,7 @@ def _line(tenant: Tenant, key: tuple[str, str, int], events_us: Sequence[int]) -
         "is_advisory": True,
         "notes": NOTE,
         "status": status,
-        "revision": 2 * tenant.through(expires_us) + tenant.is_settled(expires_us),
+        "revision": 2 * tenant.before(expires_us) + tenant.is_settled(expires_us),
     }
 
 
