@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     """Profile of the cost rules to start from; `reference` has no least amounts and fires on the second day only."""
     publish_snapshots: bool = False
     """Publish the complete snapshots of hours and days on `cost-snapshots`."""
+    calibrated_predictions: bool = False
+    """Publish on `predictions` also how likely workers' runs are to fail, and month-end spend of monthly budgets."""
     entities_per_tenant_day: Annotated[int, Field(ge=10, le=1_000_000)] = 20_000
     """Users, features and models told apart for one tenant on one day; more fall into `~other`."""
     dedup_days: Annotated[int, Field(ge=0, le=35)] = 35

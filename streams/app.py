@@ -40,7 +40,7 @@ from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.rules import PROFILES, ProfileName
 from engines.runs.domain import RunsDomain
 from streams import retention, stopping
-from streams.chosen import health_limits, postgres_limits, shell_limits, source_settings
+from streams.chosen import fold_limits, health_limits, postgres_limits, shell_limits, source_settings
 from streams.clock import SystemClock
 from streams.deps import Deps
 from streams.faust_source import FaustSource
@@ -70,8 +70,8 @@ def cost_domain(profile: str, limits: FoldLimits = NO_LIMITS) -> CostDomain:
 
 def _domains(settings: Settings) -> list[Domain]:
     """Return the domains that a worker is to serve."""
-    limits = FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots)
-    every: tuple[Domain, ...] = (cost_domain(settings.rules, limits), RunsDomain())
+    runs = RunsDomain(calibrated=settings.calibrated_predictions)
+    every: tuple[Domain, ...] = (cost_domain(settings.rules, fold_limits(settings)), runs)
     return [domain for domain in every if settings.domains in {"all", domain.topic}]
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from drivers.kafka.member import MemberSettings
 from drivers.postgres.connections import PostgresLimits
 from drivers.settings import Settings
+from engines.cost.fold import FoldLimits
 from streams.feed import SourceSettings
 from streams.health import HealthLimits
 from streams.limits import ShellLimits
+
+_SLICE_TENANTS: Final = {False: ShellLimits().close_slice_tenants, True: 4}
+"""Tenants per step of a close. A forecast takes some 20 ms, and a tenant may have 50; a step ends within a session."""
 
 
 def shell_limits(settings: Settings) -> ShellLimits:
@@ -21,9 +27,15 @@ def shell_limits(settings: Settings) -> ShellLimits:
         idle_margin_s=settings.idle_margin_s,
         reclaim_after_s=settings.session_timeout_s + 2,
         dedup_days=settings.dedup_days,
+        close_slice_tenants=_SLICE_TENANTS[settings.calibrated_predictions],
         dead_letters_max=settings.dead_letters_max,
         dead_letter_ratio=settings.dead_letter_ratio,
     )
+
+
+def fold_limits(settings: Settings) -> FoldLimits:
+    """Return what the cost domain is told."""
+    return FoldLimits(settings.entities_per_tenant_day, settings.publish_snapshots, settings.calibrated_predictions)
 
 
 def postgres_limits(settings: Settings) -> PostgresLimits:

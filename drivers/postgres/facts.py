@@ -23,6 +23,7 @@ WORKER_RIGHTS: Final = {
     "anomalies": ("SELECT", "INSERT", "UPDATE"),
     "pattern_feedback": ("SELECT", "INSERT", "UPDATE"),
     "prediction_events": ("SELECT", "INSERT", "UPDATE"),
+    "spend_forecasts": ("SELECT", "INSERT", "UPDATE"),
     "settings": ("SELECT",),
     "settings_head": ("SELECT", "UPDATE"),  # a close locks its row: PostgreSQL asks for UPDATE to do so
 }

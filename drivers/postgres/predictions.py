@@ -1,4 +1,4 @@
-"""Predictions about runs, read back from one database (``engines.prediction.summary``)."""
+"""Predictions about runs and about spend, read back from one database (``engines.prediction.summary``)."""
 
 from __future__ import annotations
 
@@ -81,5 +81,6 @@ FROM asked GROUP BY prediction_type, subject_type
 
 _RECORDS: Final = f"""
 {_ASKED}
-SELECT line::text AS line FROM asked ORDER BY as_of DESC, tenant_id, prediction_id LIMIT $6
+SELECT (line || jsonb_build_object('status', status))::text AS line FROM asked
+ORDER BY as_of DESC, tenant_id, prediction_id LIMIT $6
 """  # noqa: S608 constants

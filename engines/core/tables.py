@@ -125,4 +125,13 @@ PREDICTION_EVENTS = Table(
     always_true=("is_advisory",),  # nothing but an envelope may act on a prediction
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (SNAPSHOTS, ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS)}
+SPEND_FORECASTS = Table(  # of costs, as each table has one input topic that writes it
+    "spend_forecasts",
+    PREDICTION_EVENTS.columns,  # prediction_type month_end_spend; subject_type tenant | feature | user; status active
+    key_columns=3,
+    always_true=("is_advisory",),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table for table in (SNAPSHOTS, ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, SPEND_FORECASTS)
+}

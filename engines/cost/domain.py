@@ -10,7 +10,7 @@ from engines.core.model import NEW_READERS, Context, Effects, Invalid, PageKey, 
 from engines.core.ports import Event, Pages
 from engines.core.tables import SNAPSHOTS
 from engines.core.time import HOURS_PER_DAY, US_PER_DAY, US_PER_HOUR, month_days, month_of
-from engines.cost import needs, packing, settings
+from engines.cost import month_ends, needs, packing, settings
 from engines.cost.book import SNAPSHOT_WINDOW, Book
 from engines.cost.decode import CostEvent, decode
 from engines.cost.detector import CostAnomalyDetector
@@ -23,6 +23,7 @@ from engines.cost.pages import (
     MONTH,
     BasePage,
     HourPage,
+    SeriesPage,
     day_key,
     hour_key,
     ledger_key,
@@ -33,6 +34,8 @@ from engines.cost.rules import Profile
 TOPIC: Final = "costs"
 GRACE_US: Final = US_PER_HOUR
 """How long after its end a day stays open (CONTRACT §2)."""
+_DAYS_PER_ENTITY: Final = 8
+"""So many days' spend take the room of one entity's total."""
 
 
 class CostDomain:
@@ -41,7 +44,8 @@ class CostDomain:
     Args:
         prices: what a record costs that does not say so.
         start: the profile in force where no settings row says otherwise.
-        limits: what may be set; with ``publish_snapshots`` a close publishes its snapshots on ``cost-snapshots``.
+        limits: what may be set; with ``publish_snapshots`` a close publishes its snapshots on ``cost-snapshots``, with
+            ``forecasts`` on ``predictions`` what the months of budgets will have cost.
     """
 
     topic = TOPIC
@@ -123,7 +127,12 @@ class CostDomain:
         """Return the pages that the close of the day *period* reads."""
         wanted: set[PageKey] = set()
         for tenant_id in tenants:
-            needed = partial(needs.of_close, day=period, hours=self._limits.publish_snapshots)
+            needed = partial(
+                needs.of_close,
+                day=period,
+                hours=self._limits.publish_snapshots,
+                forecasts=self._limits.forecasts,
+            )
             wanted |= _unknown(pages, tenant_id, context, needed)
         return wanted
 
@@ -132,10 +141,12 @@ class CostDomain:
         effects = Effects()
         for tenant_id in tenants:
             book = Book(pages, tenant_id, context)
-            held = period in book.ledger.open
+            held, restated = period in book.ledger.open, frozenset(book.ledger.restated)
             self._detector.close(book, period, effects)
             if held and self._limits.publish_snapshots:
                 self._publish_day(book, period, effects)
+            if self._limits.forecasts:
+                month_ends.tell(book, period, restated, effects)
         return effects
 
     def open_missing(self, pages: Pages, tenants: Sequence[str], context: Context) -> set[PageKey]:
@@ -177,6 +188,8 @@ class CostDomain:
         """Return how many entities a page holds."""
         if isinstance(body, HourPage):
             return body.entities
+        if isinstance(body, SeriesPage):
+            return sum(map(len, body.spent.values())) // _DAYS_PER_ENTITY
         return sum(map(len, body.sums.values())) if isinstance(body, BasePage) else 1
 
     def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:

@@ -36,15 +36,17 @@ _Names = tuple[str, str | None, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class FoldLimits:
-    """What folding may be told.
+    """What the domain may be told.
 
     Attributes:
         entities_max: entities of a tenant's day beyond which new ones fall into ``~other``.
         publish_snapshots: publish complete snapshots, and so those that a restatement corrects.
+        forecasts: tell at each close what the months of budgets will have cost.
     """
 
     entities_max: int = 20_000
     publish_snapshots: bool = False
+    forecasts: bool = False
 
 
 NO_LIMITS: Final = FoldLimits()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from engines.core.model import PageKey
 from engines.core.time import HOURS_PER_DAY, month_days, month_of
-from engines.cost import windows
+from engines.cost import series, windows
 from engines.cost.book import DRIFT_BASELINE, SNAPSHOT_WINDOW, SPIKE_WINDOW, Book
 from engines.cost.detector import restated_days
 from engines.cost.drift import drift_of
@@ -43,8 +43,8 @@ def of_open_windows(book: Book) -> Iterator[PageKey]:
     yield from _months(book, book.open_months())
 
 
-def of_close(book: Book, day: int, *, hours: bool) -> Iterator[PageKey]:
-    """Yield what the close of *day* reads; *hours* too where snapshots are published."""
+def of_close(book: Book, day: int, *, hours: bool, forecasts: bool) -> Iterator[PageKey]:
+    """Yield what the close of *day* reads; *hours* too where snapshots are published, and series for *forecasts*."""
     ledger, again = book.ledger, restated_days(book, day)
     if day in ledger.open:
         yield day_key(book.tenant_id, day)
@@ -63,6 +63,8 @@ def of_close(book: Book, day: int, *, hours: bool) -> Iterator[PageKey]:
     if day == month_days(month_of(day)).stop - 1:
         months.add(month_of(day))
     yield from _months(book, months)
+    if forecasts:
+        yield from series.reads(book, day)
 
 
 def _open_day(book: Book, day: int) -> Iterator[PageKey]:

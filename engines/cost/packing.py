@@ -14,14 +14,15 @@ from typing import Any, Final
 import msgspec
 
 from engines.core.errors import Halt
+from engines.cost import layouts
 from engines.cost.pages import (
     BASE,
     DAY,
     ENTITY_TYPES,
     HOUR,
     JUDGED_TYPES,
-    LEDGER,
     MONTH,
+    SERIES,
     BasePage,
     Body,
     DayPage,
@@ -30,13 +31,14 @@ from engines.cost.pages import (
     MonthPage,
     Names,
     Published,
+    SeriesPage,
     Totals,
 )
 from engines.cost.parts import USER, grow, part_of
 from engines.cost.totals import RARE_BITS, Total
 
 VERSION: Final = 2
-"""Of the layout that the structs here have."""
+"""Of the layout that the structs of ``engines.cost.layouts`` have."""
 WRITTEN_SINCE: Sequence[tuple[int, int]] = ((0, 2),)
 """(revision of the schema, version): what is written where every worker knows that revision or a later one."""
 
@@ -44,49 +46,7 @@ _RARE: Final = (1 << RARE_BITS) - 1
 _INT64_MAX: Final = (1 << 63) - 1
 _OTHERS: Final = tuple(kind for kind in ENTITY_TYPES if kind != USER)
 
-# msgpack integers end at 64 bits; totals and sums of money need not. Totals travel as bytes, money as text.
-_Number = int | str
-_StoredTotals = Mapping[str, tuple[dict[str, bytes], dict[str, bytes]]]
-"""entity type → the upper bits of each total, and the rare lower bits of those that have any."""
-_StoredTold = tuple[str, str, str, str | None, str, str, int, str, str, bool, int]
-
-
-class _Part(msgspec.Struct, array_like=True):
-    """One part of an hour or day page; what it says of the window as a whole stands in part 0 alone."""
-
-    version: int
-    leaves: int
-    totals: _StoredTotals
-    restated: dict[str, list[str]]
-    newest_us: int = 0
-    streaks: dict[str, dict[str, int]] = {}
-    published: list[_StoredTold] = []
-    baselines: dict[str, dict[str, tuple[_Number, int]]] | None = None
-
-
-class _Base(msgspec.Struct, array_like=True):
-    version: int
-    sums: dict[str, dict[str, tuple[bytes, int]]]
-
-
-class _Month(msgspec.Struct, array_like=True):
-    version: int
-    totals: _StoredTotals
-    newest_us: int
-    published: list[_StoredTold]
-
-
-class _Ledger(msgspec.Struct, array_like=True):
-    version: int
-    days: dict[int, bytes]
-    drift: dict[int, int]
-    open: list[int]
-    restated: list[int]
-    published: dict[int, tuple[str, str, int, str, str, bool, int]]
-
-
-_LAYOUTS: Final = {HOUR: _Part, DAY: _Part, BASE: _Base, MONTH: _Month, LEDGER: _Ledger}
-_DECODE: Final = {kind: msgspec.msgpack.Decoder(layout).decode for kind, layout in _LAYOUTS.items()}
+_DECODE: Final = {kind: msgspec.msgpack.Decoder(layout).decode for kind, layout in layouts.LAYOUTS.items()}
 
 READERS: Final[dict[int, Callable[[str, bytes], Any]]] = {2: lambda kind, sealed: _DECODE[kind](sealed)}
 """version → from kind and bytes to a struct of the newest layout."""
@@ -112,13 +72,16 @@ def _laid_out(body: object) -> Sequence[tuple[int, Any]]:
         sums = {
             kind: {name: (_bytes(total), days) for name, (total, days) in of.items()} for kind, of in body.sums.items()
         }
-        return [(0, _Base(VERSION, sums))]
+        return [(0, layouts.Base(VERSION, sums))]
     if isinstance(body, MonthPage):
-        return [(0, _Month(VERSION, _stored(body.totals, _whole), body.newest_us, _told(body.published)))]
+        return [(0, layouts.Month(VERSION, _stored(body.totals, _whole), body.newest_us, _told(body.published)))]
     if isinstance(body, Ledger):
         told = {day: _state(state) for day, state in body.published.items()}
         days = {day: _bytes(total) for day, total in body.days.items()}
-        return [(0, _Ledger(VERSION, days, body.drift, sorted(body.open), sorted(body.restated), told))]
+        return [(0, layouts.Ledger(VERSION, days, body.drift, sorted(body.open), sorted(body.restated), told))]
+    if isinstance(body, SeriesPage):
+        spent = [(*scope, list(map(_money, days))) for scope, days in body.spent.items()]
+        return [(0, layouts.Series(VERSION, body.through, spent))]
     raise TypeError(f"no cost page: {body!r}")
 
 
@@ -132,7 +95,7 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
     if kind in {HOUR, DAY}:
         return _joined(kind, [first, *others])
     if kind == BASE:
-        base: _Base = first
+        base: layouts.Base = first
         return BasePage(
             {
                 kind: {name: (int.from_bytes(total, "big"), days) for name, (total, days) in of.items()}
@@ -140,9 +103,12 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
             }
         )
     if kind == MONTH:
-        month: _Month = first
+        month: layouts.Month = first
         return MonthPage(_loaded([month.totals]), month.newest_us, _untold(month.published))
-    ledger: _Ledger = first
+    if kind == SERIES:
+        series: layouts.Series = first
+        return SeriesPage(series.through, {(of, name): list(map(int, days)) for of, name, days in series.spent})
+    ledger: layouts.Ledger = first
     return Ledger(
         {day: int.from_bytes(total, "big") for day, total in ledger.days.items()},
         ledger.drift,
@@ -152,7 +118,7 @@ def unpack(kind: str, parts: Mapping[int, bytes]) -> Body:
     )
 
 
-def _parts(page: HourPage) -> Sequence[tuple[int, _Part]]:
+def _parts(page: HourPage) -> Sequence[tuple[int, layouts.Part]]:
     """Return the parts of *page* that changed: the first one always, for the tenant's total stands there."""
     grow(page)
     if not page.leaves:
@@ -192,8 +158,8 @@ def _among(chosen: Collection[str]) -> _Choice:
     return choose
 
 
-def _part(page: HourPage, kinds: Sequence[str], choose: _Choice, *, head: bool) -> _Part:
-    part = _Part(VERSION, page.leaves, _stored(page.totals, choose, kinds), _restated(page, kinds, choose))
+def _part(page: HourPage, kinds: Sequence[str], choose: _Choice, *, head: bool) -> layouts.Part:
+    part = layouts.Part(VERSION, page.leaves, _stored(page.totals, choose, kinds), _restated(page, kinds, choose))
     if isinstance(page, DayPage):
         part.newest_us = page.newest_us if head else 0
         part.streaks = {
@@ -213,7 +179,7 @@ def _part(page: HourPage, kinds: Sequence[str], choose: _Choice, *, head: bool) 
     return part
 
 
-def _joined(kind: str, parts: Sequence[_Part]) -> HourPage:
+def _joined(kind: str, parts: Sequence[layouts.Part]) -> HourPage:
     restated: Names = {kind: set() for kind in ENTITY_TYPES}
     for part in parts:
         for of_kind, names in part.restated.items():
@@ -240,7 +206,7 @@ def _restated(page: HourPage, kinds: Sequence[str], choose: _Choice) -> dict[str
     return {kind: sorted(choose(kind, dict.fromkeys(page.restated[kind]))) for kind in kinds if page.restated[kind]}
 
 
-def _stored(totals: Totals, choose: _Choice, kinds: Sequence[str] = ENTITY_TYPES) -> _StoredTotals:
+def _stored(totals: Totals, choose: _Choice, kinds: Sequence[str] = ENTITY_TYPES) -> layouts.StoredTotals:
     if choose is _whole:  # every page of all but a few tenants
         return {kind: _halves(totals[kind]) for kind in kinds}
     return {kind: _halves({name: totals[kind][name] for name in choose(kind, totals[kind])}) for kind in kinds}
@@ -251,7 +217,7 @@ def _halves(totals: Mapping[str, Total]) -> tuple[dict[str, bytes], dict[str, by
     return {entity_id: _bytes(total >> RARE_BITS) for entity_id, total in totals.items()}, rare
 
 
-def _loaded(stored: Sequence[_StoredTotals]) -> Totals:
+def _loaded(stored: Sequence[layouts.StoredTotals]) -> Totals:
     totals: Totals = {kind: {} for kind in ENTITY_TYPES}
     for part in stored:
         for kind, (common, rare) in part.items():
@@ -263,7 +229,7 @@ def _loaded(stored: Sequence[_StoredTotals]) -> Totals:
     return totals
 
 
-def _told(published: Mapping[tuple[str, str, str, str | None], Published]) -> list[_StoredTold]:
+def _told(published: Mapping[tuple[str, str, str, str | None], Published]) -> list[layouts.StoredTold]:
     return [(*key, *_state(state)) for key, state in published.items()]
 
 
@@ -272,7 +238,7 @@ def _state(state: Published) -> tuple[str, str, int, str, str, bool, int]:
     return (*said, state.high, state.revision)
 
 
-def _untold(stored: Sequence[_StoredTold]) -> dict[tuple[str, str, str, str | None], Published]:
+def _untold(stored: Sequence[layouts.StoredTold]) -> dict[tuple[str, str, str, str | None], Published]:
     return {told[:4]: Published(*told[4:]) for told in stored}
 
 
@@ -280,11 +246,15 @@ def _bytes(number: int) -> bytes:
     return number.to_bytes((number.bit_length() + 7) >> 3, "big")
 
 
-def _stored_sum(money: int, days: int) -> tuple[_Number, int]:
-    return (money if money <= _INT64_MAX else str(money), days)
+def _stored_sum(money: int, days: int) -> tuple[layouts.Number, int]:
+    return (_money(money), days)
 
 
-def _read(kind: str, sealed: bytes) -> Any:  # noqa: ANN401 one of ``_LAYOUTS``
+def _money(nanousd: int) -> layouts.Number:
+    return nanousd if nanousd <= _INT64_MAX else str(nanousd)
+
+
+def _read(kind: str, sealed: bytes) -> Any:  # noqa: ANN401 one of ``layouts.LAYOUTS``
     version = sealed[1]  # behind the one byte that says how many members there are
     if version not in READERS:
         known = " and ".join(map(str, sorted(READERS)))

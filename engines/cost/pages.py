@@ -15,6 +15,7 @@ DAY: Final = "cost.day"
 BASE: Final = "cost.base"
 MONTH: Final = "cost.month"
 LEDGER: Final = "cost.ledger"
+SERIES: Final = "cost.series"
 
 ENTITY_TYPES: Final = ("tenant", "user", "feature", "model")
 JUDGED_TYPES: Final = ("tenant", "user", "feature")
@@ -145,7 +146,20 @@ class Ledger:
     published: dict[int, Published] = field(default_factory=dict)
 
 
-Body = HourPage | DayPage | BasePage | MonthPage | Ledger
+@dataclass(slots=True)
+class SeriesPage:
+    """What scopes of monthly budgets spent day by day; only there where forecasts are asked for.
+
+    Attributes:
+        through: the last day of all of them, a closed one.
+        spent: (entity type, entity id) → nano-USD by UTC day, zero days included; the last number is of ``through``.
+    """
+
+    through: int = -1
+    spent: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+
+Body = HourPage | DayPage | BasePage | MonthPage | Ledger | SeriesPage
 
 
 def tenant_requests(page: DayPage | MonthPage, tenant_id: str) -> int:
@@ -184,3 +198,8 @@ def month_key(tenant_id: str, month: int) -> PageKey:
 def ledger_key(tenant_id: str) -> PageKey:
     """Return the key of a tenant's ledger, which belongs to no time."""
     return PageKey(tenant_id, LEDGER, 0)
+
+
+def series_key(tenant_id: str) -> PageKey:
+    """Return the key of a tenant's daily spend by scope, which belongs to no time."""
+    return PageKey(tenant_id, SERIES, 0)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from engines.core.model import TableRow
-from engines.core.tables import ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, SNAPSHOTS, Table
+from engines.core.tables import ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, SNAPSHOTS, SPEND_FORECASTS, Table
 
 _SNAPSHOT: dict[str, Any] = {
     "tenant_id": "acme",
@@ -89,6 +89,11 @@ def feedback(**changes: Any) -> TableRow:
 
 def prediction(**changes: Any) -> TableRow:
     return _row(PREDICTION_EVENTS, _PREDICTION | changes)
+
+
+def forecast(**changes: Any) -> TableRow:
+    of_budget = {"prediction_type": "month_end_spend", "subject_type": "tenant", "subject_id": "acme"}
+    return _row(SPEND_FORECASTS, _PREDICTION | of_budget | changes)
 
 
 def _row(table: Table, values: dict[str, Any]) -> TableRow:

@@ -5,7 +5,7 @@ import pytest
 from engines.core.errors import DataRefused
 from engines.core.model import IdBlock, PageKey, TableRow, TopicPartition
 from engines.core.ports import Store
-from tests.drivers.rows import anomaly, feedback, prediction, snapshot
+from tests.drivers.rows import anomaly, feedback, forecast, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, StoreTests, Subject, batch, message, moved
 
 
@@ -152,16 +152,23 @@ class ContentsContract(StoreTests):
     async def test_feedback_and_predictions_have_a_row_for_each_revision(self, subject: Subject) -> None:
         claimed = await subject.store.claim(TP, LOG)
         first = [feedback(), prediction(), prediction(revision=9, status="superseded", confidence_score=1.0)]
+        first.append(forecast())
         assert await subject.store.commit(batch(claimed, rows=first))
         second = [feedback(status="cleared", active=False), feedback(revision=10, as_of=1_769_904_000_000_000)]
         assert await subject.store.commit(batch(moved(claimed), rows=second))
-        for table, expected in (("pattern_feedback", second), ("prediction_events", first[1:])):
+        for table, expected in (
+            ("pattern_feedback", second),
+            ("prediction_events", first[1:3]),
+            ("spend_forecasts", first[3:]),
+        ):
             assert await subject.rows(table) == {(3, *row.values[:3]): row.values for row in expected}
 
     async def test_no_prediction_is_more_than_advice(self, subject: Subject) -> None:
         claimed = await subject.store.claim(TP, LOG)
         with pytest.raises(DataRefused, match="is_advisory"):
             await subject.store.commit(batch(claimed, rows=[prediction(), prediction(revision=9, is_advisory=False)]))
+        with pytest.raises(DataRefused, match="is_advisory"):
+            await subject.store.commit(batch(claimed, rows=[forecast(is_advisory=False)]))
         assert await subject.rows("prediction_events") == {}
         assert await subject.store.commit(batch(claimed, rows=[prediction()]))
 

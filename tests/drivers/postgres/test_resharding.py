@@ -14,7 +14,7 @@ from drivers.postgres.store import PostgresStore
 from engines.core.errors import PositionRefused
 from engines.core.model import IdBlock, NewSetting, PageKey, Position, TopicPartition
 from engines.runs.setting_lines import acknowledgement
-from tests.drivers.rows import anomaly, feedback, prediction
+from tests.drivers.rows import anomaly, feedback, forecast, prediction
 from tests.drivers.store_subject import LOG, TP, batch
 
 _TWO = replace(LOG, partitions=2)
@@ -73,16 +73,17 @@ async def test_the_rows_of_another_topic_stay_where_they_are(
         for partition in (0, 1):
             claimed = await postgres_store.claim(TopicPartition(topic, partition), _TWO)
         told = feedback(tenant_id=tenant), prediction(tenant_id=tenant)
-        rows = told if topic == "runs" else (anomaly(tenant_id=tenant),)
+        rows = told if topic == "runs" else (anomaly(tenant_id=tenant), forecast(tenant_id=tenant))
         page = (PageKey(tenant, f"{topic}.ledger", 0), b"")
         assert await postgres_store.commit(batch(claimed, pages=[page], rows=rows))
     where = (
-        "SELECT array[a.partition, f.partition, p.partition] FROM anomalies a, pattern_feedback f, prediction_events p"
+        "SELECT array[a.partition, s.partition, f.partition, p.partition]"
+        " FROM anomalies a, spend_forecasts s, pattern_feedback f, prediction_events p"
     )
     assert await of([tables])[0].repartition("costs", 4) == 1
-    assert await observer.fetchval(where) == [3, 1, 1]
+    assert await observer.fetchval(where) == [3, 3, 1, 1]
     assert await of([tables])[0].repartition("runs", 4) == 1
-    assert await observer.fetchval(where) == [3, 3, 3]
+    assert await observer.fetchval(where) == [3, 3, 3, 3]
 
 
 async def test_of_settings_a_database_keeps_those_whose_costs_or_runs_live_there(

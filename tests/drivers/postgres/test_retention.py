@@ -15,7 +15,7 @@ from drivers.postgres.time_partitions import EPOCH_DAY, PARTITIONED, TimePartiti
 from engines.core.errors import SettingsError
 from engines.core.model import Batch, IdBlock, PageKey, Position, TableRow, TopicPartition
 from engines.core.tables import TABLES
-from tests.drivers.rows import anomaly, feedback, prediction, snapshot
+from tests.drivers.rows import anomaly, feedback, forecast, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY_US = 86_400_000_000
@@ -63,7 +63,8 @@ def contents(*days: int) -> Batch:
 
 def shown(at_us: int) -> tuple[TableRow, ...]:
     """A row of each projection."""
-    return snapshot(start_at=at_us), anomaly(window_start=at_us), feedback(as_of=at_us), prediction(as_of=at_us)
+    of_costs = snapshot(start_at=at_us), anomaly(window_start=at_us), forecast(as_of=at_us)
+    return *of_costs, feedback(as_of=at_us), prediction(as_of=at_us)
 
 
 async def filled(store: PostgresStore, *days: int, watermarks: tuple[int, ...] = ()) -> None:

@@ -14,7 +14,7 @@ from drivers.postgres.store import PostgresStore
 from drivers.postgres.time_partitions import PARTITIONED, Ensured, TimePartition, needed
 from engines.core.errors import DataRefused, Transient
 from engines.core.model import Batch, IdBlock, PageKey, Position, TableRow, TopicPartition
-from tests.drivers.rows import anomaly, feedback, prediction, snapshot
+from tests.drivers.rows import anomaly, feedback, forecast, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY_US = 86_400_000_000
@@ -28,7 +28,7 @@ def holding(day: int, rows: Sequence[TableRow] = ()) -> Batch:
     """A batch of something of each kind on *day*, a UTC day since the epoch."""
     pages = [(PageKey("t", "cost.hour", hour), b"") for hour in (24 * day, 24 * day + 23)]
     told = [snapshot(start_at=day * DAY_US), anomaly(window_start=(day + 1) * DAY_US - 1)]
-    told += [feedback(as_of=day * DAY_US), prediction(as_of=(day + 1) * DAY_US - 1)]
+    told += [feedback(as_of=day * DAY_US), prediction(as_of=(day + 1) * DAY_US - 1), forecast(as_of=day * DAY_US)]
     ids = [IdBlock(day, 1, b"i" * 20)]
     return Batch(0, 0, Position(*TP, "", "", 1), pages=pages, id_blocks=ids, rows=[*told, *rows])
 

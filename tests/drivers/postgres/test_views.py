@@ -16,7 +16,7 @@ from drivers.postgres.store import PostgresStore
 from engines.core.model import NewSetting, TableRow, TopicPartition
 from engines.core.time import parse_instant
 from engines.runs.setting_lines import acknowledgement
-from tests.drivers.rows import anomaly, feedback, prediction, snapshot
+from tests.drivers.rows import anomaly, feedback, forecast, prediction, snapshot
 from tests.drivers.store_subject import LOG, TP, batch, moved
 
 DAY = 20_468  # 2026-01-15
@@ -273,6 +273,28 @@ async def test_predictions_that_stand_are_last_revisions(postgres_store: Postgre
     current = "SELECT prediction_id, revision, status, confidence_score FROM predictions_current ORDER BY 1"
     assert await read(observer, current) == [("pr_1", 9, "expired", 0.75), ("pr_3", 6, "active", 0.125)]
     assert await read(observer, "SELECT count(*) FROM prediction_history WHERE is_last") == [(3,)]
+
+
+async def test_what_is_calibrated_expires_with_the_windows_of_its_topic(
+    postgres_store: PostgresStore, observer: Raw
+) -> None:
+    times = {"as_of": DAY * DAY_US, "expires_at": (DAY + 1) * DAY_US}
+    current = "SELECT prediction_id, status, line ->> 'status' FROM predictions_current ORDER BY 1"
+    sealed = '{"status":"active"}'
+    made = {
+        "costs": forecast(prediction_id="pr_costs", line=sealed, **times),
+        "runs": prediction(prediction_id="pr_runs", line=sealed, **times),
+    }
+    for topic, row in made.items():
+        closed = DAY - 1 if topic == "costs" else DAY * 24 + 22
+        claimed = await postgres_store.claim(TopicPartition(topic, 3), LOG)
+        assert await postgres_store.commit(batch(claimed, {"closed_through": closed}, rows=[row]))
+    assert await read(observer, current) == [("pr_costs", "active", "active"), ("pr_runs", "active", "active")]
+    for topic in made:
+        claimed = await postgres_store.claim(TopicPartition(topic, 3), LOG)
+        closed = DAY if topic == "costs" else DAY * 24 + 23
+        assert await postgres_store.commit(batch(claimed, {"closed_through": closed}))
+    assert await read(observer, current) == [("pr_costs", "expired", "active"), ("pr_runs", "expired", "active")]
 
 
 async def test_progress_tells_what_is_closed_of_each_topic_in_its_own_windows(

@@ -18,6 +18,7 @@ from engines.cost.pages import (
     JUDGED_TYPES,
     LEDGER,
     MONTH,
+    SERIES,
     BasePage,
     Body,
     DayPage,
@@ -25,6 +26,7 @@ from engines.cost.pages import (
     Ledger,
     MonthPage,
     Published,
+    SeriesPage,
     no_totals,
 )
 from engines.cost.parts import USERS_PER_PART, mark, mark_all, part_of
@@ -87,12 +89,18 @@ def ledgers() -> st.SearchStrategy[Ledger]:
     return st.builds(Ledger, days, drift, st.sets(DAYS, max_size=4), st.sets(DAYS, max_size=4), published)
 
 
+def series_pages() -> st.SearchStrategy[SeriesPage]:
+    scopes = st.tuples(st.sampled_from(JUDGED_TYPES), IDS)
+    return st.builds(SeriesPage, DAYS, st.dictionaries(scopes, st.lists(MONEY, max_size=5), max_size=4))
+
+
 ANY_PAGE = st.one_of(
     st.tuples(st.just(HOUR), hour_pages()),
     st.tuples(st.just(DAY), day_pages()),
     st.tuples(st.just(BASE), base_pages()),
     st.tuples(st.just(MONTH), month_pages()),
     st.tuples(st.just(LEDGER), ledgers()),
+    st.tuples(st.just(SERIES), series_pages()),
 )
 
 
@@ -107,6 +115,7 @@ def test_any_page_is_unsealed_as_it_was(page: tuple[str, Body]) -> None:
 
 @pytest.mark.parametrize("kind, body", [
     (HOUR, HourPage()), (DAY, DayPage()), (BASE, BasePage({})), (MONTH, MonthPage()), (LEDGER, Ledger()),
+    (SERIES, SeriesPage()),
 ])  # fmt: skip
 @pytest.mark.parametrize("version", [min(READERS) - 1, VERSION + 1])
 def test_a_page_of_a_version_that_is_not_known_stops_the_worker(kind: str, body: Body, version: int) -> None:

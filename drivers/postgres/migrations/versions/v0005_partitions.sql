@@ -18,7 +18,8 @@ DECLARE
     lower_bound text;
     upper_bound text;
 BEGIN
-    IF parent NOT IN ('pages', 'id_blocks', 'snapshots', 'anomalies', 'pattern_feedback', 'prediction_events')
+    IF parent NOT IN ('pages', 'id_blocks', 'snapshots', 'anomalies', 'pattern_feedback', 'prediction_events',
+                      'spend_forecasts')
        OR (weekly AND (first - date '1970-01-01') % 7 <> 0)
        OR (NOT weekly AND extract(day FROM first) <> 1) THEN
         RAISE EXCEPTION 'no partition of % begins on %', parent, first USING ERRCODE = 'invalid_parameter_value';
@@ -58,7 +59,8 @@ DECLARE
     needed_from date := (SELECT date '1970-01-01' + (min(watermark_us) / 86400000000)::int FROM positions)
                         - CASE parent WHEN 'id_blocks' THEN 36 ELSE 50 END;
 BEGIN
-    IF parent NOT IN ('pages', 'id_blocks', 'snapshots', 'anomalies', 'pattern_feedback', 'prediction_events')
+    IF parent NOT IN ('pages', 'id_blocks', 'snapshots', 'anomalies', 'pattern_feedback', 'prediction_events',
+                      'spend_forecasts')
        OR needed_from IS NULL OR last > needed_from THEN
         RAISE EXCEPTION 'the partition of % from % on is needed', parent, first USING ERRCODE = 'object_in_use';
     END IF;

@@ -1,4 +1,4 @@
-"""Feedback on runs and predictions: their tables, and views for reading them.
+"""Feedback on runs, predictions, forecasts of spend: their tables, and views for reading them.
 
 Expands: all that code of revision 0004 uses stays as it is; the two functions of time partitions learn of the new
 tables. ``progress`` tells of each topic's own windows, which are hours for runs.
@@ -25,7 +25,8 @@ HERE = Path(__file__).parent
 
 def upgrade() -> None:
     _pattern_feedback()
-    _prediction_events()
+    _predictions("prediction_events")
+    _predictions("spend_forecasts")
     _functions("v0005_partitions.sql")
     _run((HERE / "v0005_views.sql").read_text("utf-8"))
 
@@ -35,6 +36,7 @@ def downgrade() -> None:
         op.execute(sa.text(f"DROP VIEW {view}"))
     op.drop_table("pattern_feedback")
     op.drop_table("prediction_events")
+    op.drop_table("spend_forecasts")
     _functions("v0002_partitions.sql")
     _, view, rest = (HERE / "v0003_views.sql").read_text("utf-8").partition("CREATE VIEW progress")
     _run(view + rest.partition("COMMENT ON TABLE")[0])
@@ -76,9 +78,9 @@ def _pattern_feedback() -> None:
     )
 
 
-def _prediction_events() -> None:
+def _predictions(table: str) -> None:
     op.create_table(
-        "prediction_events",
+        table,
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("prediction_id", CODE_POINTS, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -93,6 +95,6 @@ def _prediction_events() -> None:
         sa.Column("is_advisory", sa.Boolean(), nullable=False),
         sa.Column("line", pg.JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("partition", "prediction_id", "revision", "as_of"),
-        sa.CheckConstraint("is_advisory", name="prediction_events_is_advisory"),
+        sa.CheckConstraint("is_advisory", name=f"{table}_is_advisory"),
         postgresql_partition_by="RANGE (as_of)",
     )

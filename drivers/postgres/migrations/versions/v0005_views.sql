@@ -101,21 +101,28 @@ SELECT prediction_id,
        is_advisory,
        revision = max(revision) OVER (PARTITION BY partition, tenant_id, prediction_id) AS is_last,
        line,
-       partition
-FROM prediction_events;
+       partition,
+       topic
+FROM (SELECT 'runs' AS topic, * FROM prediction_events
+      UNION ALL
+      SELECT 'costs' AS topic, * FROM spend_forecasts) AS made;
 
 COMMENT ON VIEW prediction_history IS
-'Predictions about runs as they came to be: every revision of each. Order by prediction_id, revision.';
+'Predictions about runs and about spend as they came to be: every revision of each. Order by prediction_id, revision.';
 
 COMMENT ON COLUMN prediction_history.revision IS 'Grows with what the prediction knew: the highest of a prediction_id counts';
 
-COMMENT ON COLUMN prediction_history.prediction_type IS 'failure_likelihood or cost_overrun';
+COMMENT ON COLUMN prediction_history.prediction_type IS 'failure_likelihood or cost_overrun; where they are asked for failure_probability and month_end_spend, too';
+
+COMMENT ON COLUMN prediction_history.subject_type IS 'worker; of month_end_spend the type of the budget: tenant, feature or user';
+
+COMMENT ON COLUMN prediction_history.topic IS 'What it was made of: runs or costs';
 
 COMMENT ON COLUMN prediction_history.status IS 'active; superseded (a newer one took over), expired (its day is over) or withdrawn (holds no more)';
 
-COMMENT ON COLUMN prediction_history.confidence_score IS 'How sure it is, 0 to 1';
+COMMENT ON COLUMN prediction_history.confidence_score IS 'How sure it is, 0 to 1; of month_end_spend the probability that the month exceeds the budget';
 
-COMMENT ON COLUMN prediction_history.as_of IS 'The newest run it knows of, in event time';
+COMMENT ON COLUMN prediction_history.as_of IS 'The newest run it knows of, in event time; of calibrated ones the end of the days they know';
 
 COMMENT ON COLUMN prediction_history.expires_at IS 'Holds before this event time: 24 hours after as_of';
 
@@ -126,24 +133,28 @@ COMMENT ON COLUMN prediction_history.is_last IS 'No higher revision is known';
 COMMENT ON COLUMN prediction_history.line IS 'The whole prediction as published';
 
 CREATE VIEW predictions_current AS
-SELECT prediction_id,
-       tenant_id,
-       prediction_type,
-       subject_type,
-       subject_id,
-       status,
-       confidence_score,
-       as_of,
-       expires_at,
-       is_advisory,
-       revision,
-       line,
-       partition
-FROM prediction_history
-WHERE is_last AND status <> 'withdrawn';
+SELECT h.prediction_id,
+       h.tenant_id,
+       h.prediction_type,
+       h.subject_type,
+       h.subject_id,
+       -- Of calibrated ones nobody publishes that they expired: windows that end later are closed, that is all.
+       CASE WHEN h.status = 'active' AND h.expires_at <= timestamptz 'epoch'
+                 + (p.closed_through + 1) * CASE h.topic WHEN 'runs' THEN interval '1 hour' ELSE interval '1 day' END
+            THEN 'expired' ELSE h.status END AS status,
+       h.confidence_score,
+       h.as_of,
+       h.expires_at,
+       h.is_advisory,
+       h.revision,
+       h.line,
+       h.partition
+FROM prediction_history h
+LEFT JOIN positions p ON p.topic = h.topic AND p.partition = h.partition
+WHERE h.is_last AND h.status <> 'withdrawn';
 
 COMMENT ON VIEW predictions_current IS
-'Predictions about runs as they stand: the last revision of each, superseded and expired ones too, without those withdrawn. The view prediction_history has all revisions.';
+'Predictions about runs and about spend as they stand: the last revision of each, superseded and expired ones too, without those withdrawn. The view prediction_history has all revisions.';
 
 COMMENT ON COLUMN predictions_current.status IS 'active; superseded (a newer one took over) or expired (its day is over)';
 
@@ -153,7 +164,9 @@ COMMENT ON COLUMN predictions_current.line IS 'The whole prediction as published
 
 COMMENT ON TABLE pattern_feedback IS 'Every revision of all feedback on runs; the views feedback_current and feedback_history are for reading.';
 
-COMMENT ON TABLE prediction_events IS 'Every revision of every prediction; the views predictions_current and prediction_history are for reading.';
+COMMENT ON TABLE prediction_events IS 'Every revision of every prediction about runs; the views predictions_current and prediction_history are for reading.';
+
+COMMENT ON TABLE spend_forecasts IS 'Every forecast of month-end spend; the views predictions_current and prediction_history are for reading.';
 
 COMMENT ON TABLE settings IS 'Budgets, tags, rules and acknowledgements as they were set: rows are appended, never changed.';
 
