@@ -63,7 +63,7 @@ def _parts(planted: str | None) -> Parts:
 
 
 def _many(seeds: range, jobs: int, planted: str | None) -> int:
-    started, struck, done = time.perf_counter(), Counter[Kind](), 0
+    started, struck, done, runs = time.perf_counter(), Counter[Kind](), 0, 0
     failed: list[Result] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ProcessPoolExecutor(jobs) as pool, Progress(*columns) as progress:
@@ -72,11 +72,15 @@ def _many(seeds: range, jobs: int, planted: str | None) -> int:
             failed += [result for result in results if result.problems]
             struck.update(kind for result in results for kind in result.struck.elements())
             done += len(results)
+            runs += sum(result.plan.runs for result in results)
             progress.update(bar, advance=len(results))
             if failed:
                 break
     seconds = time.perf_counter() - started
-    print(f"{done} seeds in {seconds:.1f} s, {done / seconds:.1f} a second; of {struck.total()} faults:")
+    print(
+        f"{done} seeds in {seconds:.1f} s, {done / seconds:.1f} a second, {runs} of them runs, the others costs;"
+        f" of {struck.total()} faults:"
+    )
     counts = [f"  {kind:<18}{n:>8}" for kind, n in struck.most_common()]
     print("\n".join("".join(counts[at : at + COLUMNS]) for at in range(0, len(counts), COLUMNS)))
     if failed:
@@ -119,7 +123,7 @@ def _show(plan: Plan) -> None:
             if (value := getattr(plan.limits, each.name)) != getattr(usual, each.name)
         )
     )
-    about = {name: getattr(plan, name) for name in ("live", "rich", "crowd", "settings", "foreign", "gaps")}
+    about = {name: getattr(plan, name) for name in ("runs", "live", "rich", "crowd", "settings", "foreign", "gaps")}
     about |= {name: getattr(plan, name) for name in ("killers", "poison", "refused", "entities_max")}
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     print(

@@ -61,11 +61,13 @@ class Plan:
 
     Attributes:
         seed: decides everything that the other attributes leave open.
+        runs: the topic is that of runs, not that of costs.
         workers: nodes kept running. partitions: of the input topic. databases: partition modulo this.
         chunk_max: records per fetch, at most.
         limits: the shell's, small enough to be reached.
         events: size of the stream, about. live: appended at its own pace, or as fast as it goes.
-        rich: a stream on which every rule has something to say. crowd: more users on a day than one part holds.
+        rich: a stream on which every rule has something to say; of runs: the odds are told, too. crowd: more users on a
+            day than one part holds (of costs alone).
         settings: whether rows are appended while workers run. settings_poll_s: how soon they look, at the latest.
         foreign: whether some records lie on another partition than their tenant's.
         gaps: share of records before which offsets are missing.
@@ -77,6 +79,7 @@ class Plan:
     """
 
     seed: int
+    runs: bool
     workers: int
     partitions: int
     databases: int
@@ -122,6 +125,8 @@ _WEIGHTS = {
 }
 STRIKING = tuple(_WEIGHTS)
 """The kinds that are drawn one by one."""
+RUNS_EVERY = 4
+"""One seed in so many plays the runs domain."""
 _SECONDS = (0.001, 0.05, 1.0, 5.0, 15.0, 40.0)
 
 
@@ -131,6 +136,7 @@ def draw(seed: int) -> Plan:
     killers = rng.choice((0,) * 7 + (1, 2))
     return Plan(
         seed=seed,
+        runs=seed % RUNS_EVERY == RUNS_EVERY - 1,
         workers=rng.choice((1, 2, 2, 3)),
         partitions=rng.choice((1, 1, 2, 3, 4)),
         databases=rng.choice((1, 1, 2)),

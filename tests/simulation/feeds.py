@@ -7,8 +7,12 @@ from random import Random
 
 from engines.cost.parts import USERS_PER_PART
 from tests.generated import Event, Shape
-from tests.oracle import LogRecord, Record, Setting, decode, placed
+from tests.oracle import Line, LogRecord, Record, Setting, decode, placed
+from tests.oracle.runs import evaluate
+from tests.oracle.runs import making as runs
+from tests.oracle.runs.histories import make_history
 from tests.simulation.faults import Plan
+from tests.simulation.reading import guilty, topic_of
 from tests.simulation.rules import Identity
 from tests.strategies import make_rich_stream, make_stream
 
@@ -36,11 +40,13 @@ class Feed:
 
 def feed_of(plan: Plan) -> Feed:
     """Return what *plan* feeds."""
-    if plan.rich:
+    if plan.runs:
+        log, rows = _of_runs(plan)
+    elif plan.rich:
         log, rows = _rich(plan)
     else:
         log, rows = make_stream(plan.seed, _shape(plan)), []
-    if plan.crowd:
+    if plan.crowd and not plan.runs:
         log = _crowded(log, plan)
         rows = [(row, at and min(at, len(log))) for row, at in rows]
     stream = placed(log, plan.partitions)
@@ -58,8 +64,7 @@ def _shape(plan: Plan) -> Shape:
 
 def _guilty(stream: list[LogRecord], plan: Plan) -> tuple[frozenset[Identity], ...]:
     """Return whom to blame, each for one thing: killers, poison, and what the database refuses."""
-    decoded = (decode(entry.value, entry.headers) for entry in stream)
-    sound = list(dict.fromkeys(record.identity for record in decoded if isinstance(record, Record)))
+    sound = list(guilty(topic_of(plan), stream))
     Random(f"guilty {plan.seed}").shuffle(sound)
     found = []
     for n in (plan.killers, plan.poison, plan.refused):
@@ -77,6 +82,25 @@ def _rich(plan: Plan) -> tuple[list[LogRecord], list[tuple[Setting, int]]]:
         log = [replace(entry, key=b"elsewhere") if random.random() < 0.1 else entry for entry in log]
     rows = [(row, 0 if at is None else min(max(0, at - first), len(log))) for row, at in rich.rows]
     return log, rows if plan.settings else [(row, at) for row, at in rows if at == 0]
+
+
+def _of_runs(plan: Plan) -> tuple[list[LogRecord], list[tuple[Setting, int]]]:
+    """Return a history of runs, and acknowledgements of what stood on the way; some of what has yet to come."""
+    random = Random(f"feed {plan.seed}")
+    shape = runs.Shape(runs_max=plan.events, tenants=random.randint(1, 4), append=plan.live, foreign=plan.foreign)
+    log = make_history(plan.seed, shape)
+    rows: list[tuple[Setting, int]] = []
+    for number, length in enumerate(sorted(random.choices(range(1, len(log) + 1), k=random.choice((0, 2, 5))))):
+        for line in evaluate(log[:length], partitions=plan.partitions).feedback[:2]:
+            at = 0 if number == 0 and random.random() < 0.5 else length
+            rows.append((_acknowledgement(line, len(rows)), at))
+    return log, sorted((each for each in rows if plan.settings or not each[1]), key=lambda each: each[1])
+
+
+def _acknowledgement(line: Line, number: int) -> Setting:
+    body = {name: line[name] for name in ("feedback_id", "as_of")}
+    body |= {"acknowledged_at": f"2026-05-01T00:{number:02}:00Z", "acknowledged_by": f"person {number}"}
+    return Setting("acknowledgement", line["tenant_id"], None, body)
 
 
 def _crowded(log: list[LogRecord], plan: Plan) -> list[LogRecord]:

@@ -1,4 +1,4 @@
-"""Who sets budgets, tags and rules while workers run, and how workers hear of it."""
+"""Who sets budgets, tags and rules, and acknowledges feedback, while workers run, and how workers hear of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.database import Database
     from tests.simulation.world import World
 
+ACKNOWLEDGEMENT = "acknowledgement"
 EVERYONE = "*"
 AT_CLOSE_SHARE = 0.3
 
@@ -62,7 +63,9 @@ class Operator:
             row = self._waiting.pop(0)[0]
             self._world.mishaps.happened(Kind.SETTING_AT_CLOSE)
             closed = self._decided(row.tenant_id).closed_day
-            self._set(row if closed is None else replace(row, effective_us=(closed + 1) * US_PER_DAY))
+            if closed is not None and row.kind != ACKNOWLEDGEMENT:
+                row = replace(row, effective_us=(closed + 1) * US_PER_DAY)
+            self._set(row)
 
     def _set(self, row: Setting) -> None:
         """Append *row*, unless it would change what is decided."""

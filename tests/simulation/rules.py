@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from engines.core.model import Context, Effects, SettingRow
 from engines.core.ports import Event, Pages
@@ -13,8 +13,11 @@ from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.prices import UNKNOWN_MODEL, UNKNOWN_PROVIDER, Unpriced
 from engines.cost.rules import STANDARD
 from engines.cost.settings import CostSettings
+from engines.runs.domain import RunsDomain
+from engines.runs.event import OUTCOMES, RunEvent
 from tests.simulation.faults import Kind
 
+_TYPES = {outcome: kind for kind, outcome in OUTCOMES.items()}
 FOLDED_KNOWING = "folded knowing."
 """Prefix of counters in the position: accepted records, by the newest settings row that was known when they were."""
 
@@ -41,21 +44,48 @@ class Died(BaseException):
     """The process is gone: no code of ours may catch it."""
 
 
-Identity = tuple[str, str, str, int]
-"""Tenant, source, id and UTC day: what a record is known by."""
+Identity = tuple[object, ...]
+"""Tenant, source, id and UTC day, and of a run's event its type where that counts: what a record is known by."""
 
 
 def identity_of(event: Event) -> Identity:
-    """Return what *event* is known by."""
-    return event.tenant_id, event.source, event.id, event.occurred_at // US_PER_DAY
+    """Return what *event* is known by, as the oracle of its domain has it."""
+    known = event.tenant_id, event.source, event.id, event.occurred_at // US_PER_DAY
+    return (*known, _TYPES[event.outcome] if event.is_id_default else None) if isinstance(event, RunEvent) else known
+
+
+class Harm:
+    """Records that do harm when they are folded.
+
+    Args:
+        poison: folding them fails, after pages have been changed.
+        killers: folding them kills the process.
+    """
+
+    def __init__(self, poison: Collection[Identity], killers: Collection[Identity]) -> None:
+        self.struck: Callable[[Kind], None] = lambda _kind: None
+        """Hears of what failed; when it is a kill, it kills the node that runs."""
+        self._poison = frozenset(poison)
+        self._killers = frozenset(killers)
+
+    def strike(self, folded: Iterable[Sequence[Event]]) -> None:
+        """Fail when one of those that were *folded* does harm."""
+        if not (self._poison or self._killers):
+            return
+        known = {identity_of(event) for of_tenant in folded for event in of_tenant}
+        if not self._killers.isdisjoint(known):
+            self.struck(Kind.KILLED)
+            raise Died
+        if not self._poison.isdisjoint(known):
+            self.struck(Kind.POISON)
+            raise ValueError("poison")
 
 
 class SimDomain(CostDomain):
     """The cost rules; what they count is committed with the state, so that it is rolled back with it, too.
 
     Args:
-        poison: records whose folding fails, after pages have been changed.
-        killers: records whose folding kills the process.
+        poison, killers: see ``Harm``.
         limits: of folding.
     """
 
@@ -66,10 +96,7 @@ class SimDomain(CostDomain):
         limits: FoldLimits = NO_LIMITS,
     ) -> None:
         super().__init__(NoPrices(), STANDARD, limits)
-        self.struck: Callable[[Kind], None] = lambda _kind: None
-        """Hears of what failed; when it is a kill, it kills the node that runs."""
-        self._poison = frozenset(poison)
-        self._killers = frozenset(killers)
+        self.harm = Harm(poison, killers)
 
     def settings(self, rows: Sequence[SettingRow]) -> CostSettings:
         """Return the rows as they are looked up."""
@@ -78,16 +105,23 @@ class SimDomain(CostDomain):
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
         """Fold *events*, and fail when one of them is poison."""
         effects = super().fold(pages, events, context)
-        if self._poison or self._killers:
-            self._suffer({identity_of(event) for of_tenant in events.values() for event in of_tenant})
+        self.harm.strike(events.values())
         assert isinstance(context.settings, _Settings)
         effects.count(f"{FOLDED_KNOWING}{context.settings.newest}", sum(map(len, events.values())))
         return effects
 
-    def _suffer(self, folded: set[Identity]) -> None:
-        if not self._killers.isdisjoint(folded):
-            self.struck(Kind.KILLED)
-            raise Died
-        if not self._poison.isdisjoint(folded):
-            self.struck(Kind.POISON)
-            raise ValueError("poison")
+
+class SimRuns(RunsDomain):
+    """The rules of runs; see ``SimDomain``."""
+
+    def __init__(
+        self, poison: Collection[Identity] = (), killers: Collection[Identity] = (), *, calibrated: bool = False
+    ) -> None:
+        super().__init__(calibrated=calibrated)
+        self.harm = Harm(poison, killers)
+
+    def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
+        """Fold *events*, and fail when one of them is poison."""
+        effects = super().fold(pages, events, context)
+        self.harm.strike(events.values())
+        return effects

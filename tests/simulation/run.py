@@ -14,8 +14,6 @@ from drivers.kafka.murmur2 import partition_of
 from drivers.memory.store import MemoryStore
 from engines.core.model import Invalid, LogRecord, TopicPartition
 from engines.core.ports import Domain
-from engines.cost.anomalies import FACTS_TOPIC
-from engines.cost.domain import TOPIC
 from engines.cost.fold import FoldLimits
 from engines.cost.lines import SNAPSHOTS_TOPIC
 from streams import fates
@@ -30,7 +28,8 @@ from tests.simulation.feeds import Feed, feed_of
 from tests.simulation.group import SimSource
 from tests.simulation.loop import SimLoop, SimulationError
 from tests.simulation.operator import SimHead
-from tests.simulation.rules import SimDomain, identity_of
+from tests.simulation.reading import TOLD, topic_of
+from tests.simulation.rules import SimDomain, SimRuns, identity_of
 from tests.simulation.world import World
 
 STORM_S = 45.0
@@ -60,6 +59,7 @@ class Parts:
     tables: Callable[[], MemoryStore] = MemoryStore
     shell: Callable[[Deps], Shell] = Shell
     rules: type[SimDomain] = SimDomain
+    rules_of_runs: type[SimRuns] = SimRuns
     log: type[SimLog] = SimLog
 
 
@@ -76,7 +76,7 @@ class Worker:
         self._watch = SettingsWatch(heads, plan.settings_poll_s, plan.limits, asyncio.sleep)
         self._shell = shell(
             Deps(
-                domains={TOPIC: domain},
+                domains={domain.topic: domain},
                 store_for=world.store_for,
                 publisher=world.broker,
                 source=source,
@@ -125,13 +125,14 @@ def simulate(
     random.seed(plan.seed)  # retries draw their jitter from the common source
     loop = SimLoop(plan.seed, trace=trace)
     feed = feed_of(plan)
-    topics = {TOPIC: plan.partitions, FACTS_TOPIC: 2, SNAPSHOTS_TOPIC: 2, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
-    domain = parts.rules(feed.poison, feed.killers, FoldLimits(plan.entities_max, plan.publish_snapshots))
+    told = [SNAPSHOTS_TOPIC, *TOLD[topic_of(plan)]]
+    topics = {topic_of(plan): plan.partitions, **dict.fromkeys(told, 2), fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
+    domain = _rules(plan, parts, feed)
     build = partial(Worker, domain, parts.shell)
     world = World(plan, loop, topics, START_MS[feed.live], build, parts.tables, tell or (lambda _line: None), parts.log)
-    domain.struck = world.mishaps.failed
+    domain.harm.struck = world.mishaps.failed
     for database in world.databases:
-        database.refused = _stamps(feed)
+        database.refused = _stamps(feed, domain)
     found: list[str] = []
     try:
         loop.run(_main(world, feed))
@@ -178,7 +179,7 @@ async def _produce(world: World, feed: Feed) -> None:
                 await asyncio.sleep(rng.choice((1.0, 5.0)))
             world.wall.advance_to(at_ms)
         assert entry.partition is not None
-        tp = TopicPartition(TOPIC, entry.partition)
+        tp = TopicPartition(world.broker.log.topic, entry.partition)
         if rng.random() < world.plan.gaps:
             world.broker.log.skip(tp, rng.randint(1, 5))
             world.mishaps.happened(Kind.GAP)
@@ -191,9 +192,15 @@ async def _produce(world: World, feed: Feed) -> None:
     world.tell(f"{len(feed.log)} records produced")
 
 
-def _stamps(feed: Feed) -> frozenset[bytes]:
+def _rules(plan: Plan, parts: Parts, feed: Feed) -> SimDomain | SimRuns:
+    if plan.runs:
+        return parts.rules_of_runs(feed.poison, feed.killers, calibrated=plan.rich)
+    return parts.rules(feed.poison, feed.killers, FoldLimits(plan.entities_max, plan.publish_snapshots))
+
+
+def _stamps(feed: Feed, domain: Domain) -> frozenset[bytes]:
     """Return what identities those records have that are refused."""
-    domain, found = SimDomain(), set()
+    found = set()
     for entry in feed.log if feed.refused else ():
         event = domain.decode(LogRecord(0, 1 << 42, entry.key, entry.value, entry.headers))
         if not isinstance(event, Invalid) and identity_of(event) in feed.refused:
@@ -221,7 +228,7 @@ def _undone(world: World) -> str:
 
 def _unclosed(world: World, seen_ms: int) -> str:
     """Return which partition has not closed what the silence up to *seen_ms* closes."""
-    domain = SimDomain()
+    domain = SimRuns() if world.plan.runs else SimDomain()
     margin_ms = int(world.plan.limits.idle_margin_s * 1000)
     for tp in world.broker.partitions:
         position = world.position(tp)

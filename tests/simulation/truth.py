@@ -15,9 +15,9 @@ import msgspec
 
 from engines.core.model import TopicPartition
 from streams import fates
-from tests.oracle import LogRecord, Record, decode
-from tests.oracle.walk import Judged, Walk
+from tests.oracle import LogRecord
 from tests.simulation.feeds import Feed
+from tests.simulation.reading import counted, identity_in
 from tests.simulation.world import World
 
 POISON = b"poison"
@@ -85,19 +85,11 @@ def _spoiled(
     if not guilty and not world.operator.late:
         return log, [], innocent
     while True:
-        counted = list(_counted(world, log))
-        first = next((judged for judged in counted if judged.record and judged.record.identity in guilty), None)
+        counting = list(counted(world.plan, log, len(world.broker.partitions)))
+        first = next((one for one in counting if one.identity in guilty), None)
         if first is None:
-            return log, [judged.offset for judged in counted], innocent
-        log = [replace(entry, value=POISON) if entry.offset == first.offset else entry for entry in log]
-
-
-def _counted(world: World, log: list[LogRecord]) -> Iterator[Judged]:
-    if log and log[0].partition is not None:
-        walk = Walk(log[0].partition, len(world.broker.partitions), dedup_days=world.plan.limits.dedup_days)
-        for step in walk.steps(log):
-            if isinstance(step, Judged) and step.counted is not None:
-                yield step
+            return log, [one.place for one in counting], innocent
+        log = [replace(entry, value=POISON) if entry.offset == first.place else entry for entry in log]
 
 
 def _complaint(world: World, feed: Feed, entry: LogRecord, marks: range) -> Iterator[str]:
@@ -106,8 +98,7 @@ def _complaint(world: World, feed: Feed, entry: LogRecord, marks: range) -> Iter
     Args:
         marks: offsets at which a step began that tried this record alone.
     """
-    record = decode(entry.value, entry.headers)
-    if isinstance(record, Record) and record.identity in feed.killers:
+    if identity_in(world.broker.log.topic, entry.value, entry.headers) in feed.killers:
         return
     tp = _tp(world, entry)
     deaths = sum(n for (of, at), n in world.mishaps.deaths_at.items() if of == tp and at in marks)

@@ -18,6 +18,7 @@ from tests.simulation.group import Group, SimSource
 from tests.simulation.loop import SimLoop, SimulationError
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.operator import Operator
+from tests.simulation.reading import topic_of
 from tests.simulation.tasks import WORLD
 from tests.simulation.weather import Weather
 
@@ -64,7 +65,7 @@ class World:
         self.tell = tell
         self.wall = Wall(start_ms)
         self.weather = Weather(plan, loop, tell)
-        self.broker = Broker(log("costs", topics, self.wall.now_ms), self.weather)
+        self.broker = Broker(log(topic_of(plan), topics, self.wall.now_ms), self.weather)
         self.databases = [Database(f"database {n}", tables(), self.weather) for n in range(plan.databases)]
         self.group = Group(self.broker, self.weather)
         self.operator = Operator(self)
