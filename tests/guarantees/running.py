@@ -230,8 +230,8 @@ RUNNING: Final = (
             Break(
                 "who was counted before stays known when state is built anew",
                 "drivers/postgres/migrate.py",
-                "pages, id_blocks, outbox",
-                "pages, outbox",
+                '"pages", "id_blocks", "outbox"',
+                '"pages", "outbox"',
                 _ANEW,
             ),
         ),
