@@ -15,7 +15,7 @@ from engines.core.tables import PATTERN_FEEDBACK, PREDICTION_EVENTS
 from engines.runs.lines import FEEDBACK_TOPIC, PREDICTIONS_TOPIC
 from streams import fates
 from tests.oracle import Setting
-from tests.oracle.records import HOUR_US
+from tests.oracle.records import HOUR_US, LogRecord
 from tests.oracle.runs import Acknowledgement, Line, Outcome, evaluate, telling
 from tests.simulation.committed import dead, lines_by_topic, real
 from tests.simulation.differences import SHOWN, differ
@@ -47,7 +47,9 @@ def problems(
     if world.plan.rich:
         yield from _odds(positions, outcome, lines(PREDICTIONS_TOPIC))
     if not world.operator.late:
-        yield from _undisturbed(world, true, committed)
+        away = {(one.partition, one.offset) for one in outcome.fates if one.fate == "forwarded"}
+        home = [entry for entry in true.log if (entry.partition, entry.offset) not in away]  # copies are there, or lost
+        yield from _undisturbed(world, home, committed)
 
 
 def said_in(row: Setting) -> Acknowledgement:
@@ -121,11 +123,11 @@ def _is_odds(line: Line) -> bool:
     return bool(line.get("prediction_type") == ODDS)
 
 
-def _undisturbed(world: World, true: Truth, committed: Committed) -> Iterator[str]:
+def _undisturbed(world: World, log: Sequence[LogRecord], committed: Committed) -> Iterator[str]:
     """Yield of which tenants something else was told than by one worker that takes in the same log."""
     calm = asyncio.run(
         run(
-            true.log,
+            log,
             lambda: 50,
             partitions=len(world.broker.partitions),
             settings=world.operator.rows,

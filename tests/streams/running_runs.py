@@ -96,6 +96,7 @@ async def run(
     calibrated: bool = False,
     close_all: bool = False,
     database: Database | None = None,
+    taken_over: bool = False,
 ) -> Ran:
     """Run the whole of *stream* through owners in chunks of *chunk_records* records, forwarding included.
 
@@ -103,6 +104,7 @@ async def run(
         settings: acknowledgements; chunks end where a partition gets to know more of them.
         close_all: close all that is due in the end.
         database: without one each partition has one in memory.
+        taken_over: after each chunk another owner goes on, who knows what is stored and nothing else.
     """
     log, stores = memory_log(stream, partitions), [MemoryStore() for _ in range(partitions)]
     learning = Learning(settings, partitions, in_memory(stores) if database is None else database.append)
@@ -116,14 +118,20 @@ async def run(
     for owner in owners:
         await learning.tell(owner.tp.partition, -1)
         await owner.start()
-    while any([await feed(owner, log, chunk_records, learning) for owner in owners]):
-        pass
+    while any([await _feed(owner, log, chunk_records, learning, taken_over=taken_over) for owner in owners]):
+        if taken_over:
+            for owner in owners:
+                await owner.release()
+            owners = [Owner(owner.tp, deps) for owner in owners]
+            for owner in owners:
+                await owner.start()
     stands: list[Line] = []
     for owner in owners:
         await _learn_the_rest(owner, learning)
         claim = await _held(owner)
         if close_all and claim.state.folded.watermark_us is not None:
             await close_through(claim, claim.state.folded.watermark_us // HOUR_US + _CLOSED_HOURS)
+        await claim.committer.flushed()
         await claim.committer.projected()
         await claim.outbox.drained()
         stands += [cast("Line", line) for line, _ in await standing(claim)]
@@ -170,6 +178,27 @@ def _deps(log: MemoryLog, publisher: MemoryPublisher, domain: RunsDomain) -> Dep
     )
 
 
+async def _feed(
+    owner: Owner, log: MemoryLog, chunk_records: Callable[[], int], learning: Learning, *, taken_over: bool
+) -> bool:
+    """Hand *owner* what its log holds beyond it, or one chunk of it; return whether there was anything."""
+    if not taken_over:
+        return await feed(owner, log, chunk_records, learning)
+    claim, partition = await _held(owner), owner.tp.partition
+    start = claim.state.folded.next_offset
+    records, end = log.log(owner.tp).read(start, chunk_records(), 1 << 22)
+    if end == start:
+        return False
+    await learning.tell(partition, start)
+    stop = learning.stop(partition, start)
+    if stop is not None and stop < end:
+        records, end = [record for record in records if record.offset < stop], stop
+    await owner.take(Chunk(*owner.tp, start, end, records))
+    await claim.committer.flushed()
+    await claim.outbox.drained()
+    return True
+
+
 async def _learn_the_rest(owner: Owner, learning: Learning) -> None:
     if await learning.tell(owner.tp.partition, None):
         at = (await _held(owner)).state.folded.next_offset
@@ -180,6 +209,7 @@ async def _learn_the_rest(owner: Owner, learning: Learning) -> None:
 async def _held(owner: Owner) -> Claim:
     while owner.claim is None:  # noqa: ASYNC110 it takes a few turns of the loop
         await asyncio.sleep(0)
+    await owner.claim.resumed.wait()
     return owner.claim
 
 

@@ -165,6 +165,18 @@ def test_any_chunks_publish_the_same_bytes_in_the_same_order(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
+def test_owners_that_know_only_what_is_stored_publish_the_same_bytes(seed: int) -> None:
+    """What was acknowledged counts from the same record on, whoever reads it."""
+    random, log = Random(seed), oracle.placed(make_history(seed, Shape(append=seed % 2 == 0)), 1)
+    rows = acknowledged_on_the_way(log, 1, random)
+    calibrated = seed % 4 == 0
+    one = asyncio.run(run(log, lambda: random.choice(SIZES), settings=rows, calibrated=calibrated))
+    many = asyncio.run(run(log, lambda: random.choice(SIZES), settings=rows, calibrated=calibrated, taken_over=True))
+    assert bytes_of(many) == bytes_of(one)
+    assert (many.feedback, many.predictions) == (one.feedback, one.predictions)
+
+
+@pytest.mark.parametrize("seed", range(40))
 def test_any_order_within_grace_ends_in_the_same_lines(seed: int) -> None:
     log = make_history(seed, WITHIN_GRACE)
     one = asyncio.run(run(log, lambda: 30, close_all=True))
