@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, cast
 
 from engines.core.model import NEW_READERS, Context, Effects, Invalid, PageKey, Record, Search, SettingRow, TableRow
@@ -76,7 +77,8 @@ class RunsDomain:
         del context
         wanted: set[PageKey] = set()
         for tenant_id, of_tenant in _ended(events).items():
-            wanted |= _unknown(pages, tenant_id, {day_of(event.occurred_at) for event in of_tenant})
+            instants_us = {event.occurred_at for event in of_tenant}
+            wanted |= _unknown(pages, tenant_id, partial(needs.of_runs, tenant_id, instants_us=instants_us))
         return wanted
 
     def fold(self, pages: Pages, events: Mapping[str, Sequence[Event]], context: Context) -> Effects:
@@ -210,24 +212,19 @@ def _run_of(event: RunEvent) -> Run:
     )
 
 
-def _unknown(pages: Pages, tenant_id: str, days: Iterable[int]) -> set[PageKey]:
-    """Return the pages around *days* that are not known; first of all the ledger."""
+def _unknown(pages: Pages, tenant_id: str, needed: Callable[[Ledger], Iterable[PageKey]]) -> set[PageKey]:
+    """Return the pages a tenant's work reads that are not known; first of all its ledger."""
     key = ledger_key(tenant_id)
     if not pages.known(key):
         return {key}
     ledger = pages.get(key)
-    if not isinstance(ledger, Ledger):
-        return set()
-    return {key for key in needs.around(tenant_id, ledger, days) if not pages.known(key)}
+    return {key for key in needed(ledger) if not pages.known(key)} if isinstance(ledger, Ledger) else set()
 
 
 def _unknown_of_open(pages: Pages, tenants: Sequence[str], settled_us: int | None) -> set[PageKey]:
     wanted: set[PageKey] = set()
     for tenant_id in tenants:
-        key = ledger_key(tenant_id)
-        ledger = pages.get(key) if pages.known(key) else None
-        days = needs.of_open(ledger, settled_us) if isinstance(ledger, Ledger) else ()
-        wanted |= _unknown(pages, tenant_id, days)
+        wanted |= _unknown(pages, tenant_id, partial(needs.of_open, tenant_id, settled_us=settled_us))
     return wanted
 
 

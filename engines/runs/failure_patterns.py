@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
 
 from engines.core.model import Effects
 from engines.core.time import US_PER_DAY, day_of
@@ -32,6 +31,7 @@ def fold(book: RunBook, run: Run, effects: Effects) -> None:
         told.starts = _needed([*earlier, *(one.since_us for one in found if one.since_us >= first_us)], book.settled_us)
         told.last_us, told.until_us = found[-1].last_us, found[-1].until_us
         told.final = False
+        book.ledger.unsettled.add(signature)
         book.is_due(told.until_us)
     book.touch_pattern(signature)
     _tell_news(book, signature, told, effects)
@@ -39,10 +39,12 @@ def fold(book: RunBook, run: Run, effects: Effects) -> None:
 
 def settle(book: RunBook, effects: Effects) -> None:
     """Tell for good of the patterns of which it is settled that they are over."""
-    for signature, told in sorted(book.ledger.patterns.items(), key=itemgetter(0)):
-        if told.final or told.until_us > book.settled_us:
+    for signature in sorted(book.ledger.unsettled):
+        told = book.ledger.patterns[signature]
+        if told.until_us > book.settled_us:
             continue
         told.final = True
+        book.ledger.unsettled.remove(signature)
         book.touch_pattern(signature)
         line = _line(book, signature, told, cleared=True)
         if line["revision"] != told.revision:
@@ -51,27 +53,23 @@ def settle(book: RunBook, effects: Effects) -> None:
 
 def rejudge(book: RunBook, effects: Effects) -> None:
     """Tell of active patterns that were acknowledged."""
-    for signature, told in sorted(book.ledger.patterns.items(), key=itemgetter(0)):
+    for signature in sorted(book.ledger.unsettled):
+        told = book.ledger.patterns[signature]
         if not told.cleared:
             _tell_news(book, signature, told, effects)
 
 
 def standing(book: RunBook) -> Iterator[Line]:
     """Yield the lines of all patterns but those whose end was told for good."""
-    for signature, told in book.ledger.patterns.items():
-        if not told.final:
-            cleared = is_over(told) or told.until_us <= book.settled_us
-            yield _line(book, signature, told, cleared=cleared)
+    for signature in book.ledger.unsettled:
+        told = book.ledger.patterns[signature]
+        cleared = is_over(told) or told.until_us <= book.settled_us
+        yield _line(book, signature, told, cleared=cleared)
 
 
 def is_over(told: ToldPattern) -> bool:
     """Return whether a newer failure than those of the last activation tells that it is over."""
     return told.newest_us >= told.until_us
-
-
-def anchors(told: ToldPattern) -> tuple[int, int]:
-    """Return the days whose runs telling of a pattern reads."""
-    return day_of(told.last_us), day_of(told.until_us - 1)
 
 
 def _needed(starts: list[int], settled_us: int) -> list[int]:
@@ -90,6 +88,7 @@ def _tell_news(book: RunBook, signature: str, told: ToldPattern, effects: Effect
         if line["acknowledged"] == told.acknowledged:
             return
     if line is not None:
+        book.touch_pattern(signature)
         _tell(told, line, effects)
 
 

@@ -169,7 +169,9 @@ def _ledger_page(parts: list[_Book | _Patterns]) -> Ledger:
     ledger = Ledger()
     for part in parts:
         if isinstance(part, _Patterns):
-            ledger.patterns |= {name: ToldPattern(*told) for name, told in part.told.items()}
+            told = {name: ToldPattern(*stored) for name, stored in part.told.items()}
+            ledger.patterns |= told
+            ledger.unsettled |= {name for name, pattern in told.items() if not pattern.final}
         else:
             ledger.before, ledger.days, ledger.due = part.before, part.days, set(part.due)
             ledger.spikes = [ToldSpike(*one) for one in part.spikes]

@@ -235,6 +235,7 @@ class Ledger:
     Attributes:
         before: how many runs ended on days that are in ``days`` no more; days: on each UTC day of late.
         due: hours in which something is due and a page says so.
+        unsettled: the patterns that are not told for good to be over; not stored, each pattern says so itself.
         changed: parts to be written: 0 is all but the patterns.
     """
 
@@ -244,6 +245,7 @@ class Ledger:
     spikes: list[ToldSpike] = field(default_factory=list)
     predictions: dict[PredictionKey, ToldPrediction] = field(default_factory=dict)
     patterns: dict[str, ToldPattern] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)
     changed: set[int] = field(default_factory=set)
 
 
