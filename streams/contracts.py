@@ -186,7 +186,7 @@ MESSAGES: Final = (
         "prediction_id, UTF-8",
         {"type": "string", "pattern": "^pr_[0-9a-f]{16}$"},
         "prediction_id:revision",
-        "outlay/runs",
+        "outlay/runs; of month_end_spend outlay/cost",
         "as_of",
         "sendPredictions",
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final, NamedTuple, cast
 
 import msgspec
 
-from engines.core.tables import ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, Table
+from engines.core.tables import ANOMALIES, PATTERN_FEEDBACK, PREDICTION_EVENTS, SPEND_FORECASTS, Table
 from engines.core.time import parse_instant
 from streams.replay_ports import Line
 
@@ -24,13 +25,13 @@ class Told(NamedTuple):
     """Lines that are told of by id, in revisions.
 
     Attributes:
-        table: where every revision that was published is a row; the column ``line`` holds it.
+        tables: where every revision that was published is a row; the column ``line`` holds it.
         id: the member that no other line has.
         final_only: of what is stored only final revisions (odd ones) count: what stands says the rest, and says it of
             the records alone, not of the order in which a worker came to know them.
     """
 
-    table: Table
+    tables: tuple[Table, ...]
     id: str
     order: Order
     final_only: bool
@@ -38,14 +39,18 @@ class Told(NamedTuple):
 
 def last_states(told: Told, rows: Rows, standing: Iterable[Line]) -> list[bytes]:
     """Return the lines of *told* as bytes: the newest of what is stored, and what stands on open windows."""
-    at = next(at for at, column in enumerate(told.table.columns) if column.name == "line")
-    stored = (_decode(cast("str", values[at])) for values in rows(told.table.name).values())
+    stored = chain.from_iterable(_stored(table, rows) for table in told.tables)
     stands = [line for line in standing if told.id in line]
     if told.final_only:
         newest = _newest(told.id, [*(line for line in stored if _revision(line) % 2), *stands])
     else:
         newest = {**_newest(told.id, stored), **by_id(told.id, stands)}
     return sorted_lines(newest.values(), told.order)
+
+
+def _stored(table: Table, rows: Rows) -> Iterator[Line]:
+    at = next(at for at, column in enumerate(table.columns) if column.name == "line")
+    return (_decode(cast("str", values[at])) for values in rows(table.name).values())
 
 
 def by_id(name: str, lines: Iterable[Line]) -> dict[str, Line]:
@@ -100,6 +105,8 @@ def _prediction_order(line: Line) -> tuple[object, ...]:
     return (str(line["tenant_id"]), str(line["as_of"])[:_DAY], *map(str, subject))
 
 
-ANOMALY_LINES: Final = Told(ANOMALIES, "anomaly_id", anomaly_order, final_only=False)
-FEEDBACK_LINES: Final = Told(PATTERN_FEEDBACK, "feedback_id", _feedback_order, final_only=True)
-PREDICTION_LINES: Final = Told(PREDICTION_EVENTS, "prediction_id", _prediction_order, final_only=True)
+ANOMALY_LINES: Final = Told((ANOMALIES,), "anomaly_id", anomaly_order, final_only=False)
+FEEDBACK_LINES: Final = Told((PATTERN_FEEDBACK,), "feedback_id", _feedback_order, final_only=True)
+PREDICTION_LINES: Final = Told(
+    (PREDICTION_EVENTS, SPEND_FORECASTS), "prediction_id", _prediction_order, final_only=True
+)

@@ -127,12 +127,17 @@ class Factor(Described):
         "historical_avg_cost",
         "trend_multiplier",
         "sample_size",
+        "runs",
+        "failures",
+        "history_days",
+        "days_left",
+        "run_rate",
     ]
     """Which it is."""
     count: Count | None = None
-    """How many: of recent_failures and feedback_patterns."""
+    """How many: of recent_failures, feedback_patterns, runs, failures and days."""
     value: float | None = None
-    """How much: of rates, costs in US cents and multipliers."""
+    """How much: of rates, costs in US cents and multipliers; run_rate in whole US cents."""
     samples: list[str] | None = None
     """Up to three errors, newest first, the first 100 characters of each."""
     recent: Count | None = None
@@ -141,30 +146,65 @@ class Factor(Described):
     """Runs that make up "before"."""
 
 
+class FailureProbability(Described):
+    """How likely a worker's next run is to fail."""
+
+    predicted_outcome: Literal["failure_probability"]
+    """Of failure_probability."""
+    probability: Share
+    """For the model of its newest run, three decimals."""
+    by_model: dict[str, Share]
+    """For each model it used, likewise."""
+
+
+class MonthEndSpend(Described):
+    """What the month of a budget will have cost."""
+
+    predicted_outcome: Literal["month_end_spend"]
+    """Of month_end_spend."""
+    month: Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}$")]
+    """The UTC month, YYYY-MM."""
+    spent_nanousd: Count
+    """What it has cost before as_of, billionths of a US dollar."""
+    low_nanousd: Count
+    """Of five months one is held to end below this or above high_nanousd, the other four between the two."""
+    median_nanousd: Count
+    """As many end above as below."""
+    high_nanousd: Count
+    """See low_nanousd."""
+    limit_nanousd: Count
+    """The budget's monthly limit."""
+    exceeds_probability: Share
+    """How likely the month is to cost more, three decimals; 1 when it has."""
+
+
 class WorkerPrediction(Described):
-    """A worker is likely to fail, or its runs to become dearer, as the last 7 days say. Advisory: it changes nothing.
+    """A worker is likely to fail, its runs become dearer, or a budget's month will end so. Advisory: changes nothing.
 
     Keep the highest revision of a prediction_id and ignore the rest. It holds while it is active and until expires_at.
     """
 
     prediction_id: PredictionId
-    """Names a tenant's prediction of one type for one worker and UTC day, for ever. The message's key."""
+    """Names a tenant's prediction of one type for one subject and UTC day, for ever. The message's key."""
     tenant_id: Id
-    """Whose worker it is; decides the partition."""
-    prediction_type: Literal["failure_likelihood", "cost_overrun"]
-    """What is predicted."""
-    subject_type: Literal["worker"]
-    """Of what kind the subject is."""
+    """Whose worker or budget it is; decides the partition."""
+    prediction_type: Literal["failure_likelihood", "cost_overrun", "failure_probability", "month_end_spend"]
+    """What is predicted; the last two only where calibrated predictions are asked for."""
+    subject_type: Literal["worker", "tenant", "feature", "user"]
+    """Of what kind the subject is; of month_end_spend the budget's type."""
     subject_id: Id
-    """The worker."""
+    """The worker, or the entity of the budget."""
     confidence_score: Share
-    """How sure it is, three decimals; 0 when too few runs are left to say."""
-    prediction_value: FailureLikely | CostOverrun
+    """How sure it is, three decimals; 0 when too few runs are left to say. Of the calibrated ones their probability."""
+    prediction_value: FailureLikely | CostOverrun | FailureProbability | MonthEndSpend
     """What is predicted, and the numbers it rests on."""
     contributing_factors: list[Factor]
     """What contributed, in a fixed order."""
     as_of: Time
-    """Event time of the worker's newest run on that UTC day: the numbers are of the 7 days up to it."""
+    """Event time of the worker's newest run on that UTC day: the numbers are of the 7 days up to it.
+
+    Of the calibrated ones the end of the UTC day that closed.
+    """
     expires_at: Time
     """24 hours later."""
     is_advisory: Literal[True]

@@ -40,6 +40,8 @@ class PredictionType(StrEnum):
 
     failure_likelihood = "failure_likelihood"
     cost_overrun = "cost_overrun"
+    failure_probability = "failure_probability"
+    month_end_spend = "month_end_spend"
 
 
 Tenant = Annotated[str | None, typer.Option("--tenant", metavar="T", help="Of this tenant only.")]
@@ -171,7 +173,14 @@ def _show(records: Sequence[Record]) -> None:
 
 
 def _says(line: Record) -> str:
+    from streams.cli import wide
+
     value = line["prediction_value"]
     if line["prediction_type"] == PredictionType.failure_likelihood:
         return f"{value['recent_failures']} of {value['total_runs']} runs failed in 7 days"
+    if line["prediction_type"] == PredictionType.failure_probability:
+        return f"{value['probability']:.1%} of its next runs fail"
+    if line["prediction_type"] == PredictionType.month_end_spend:
+        low, high, limit = (wide.usd(value[f"{name}_nanousd"]) for name in ("low", "high", "limit"))
+        return f"{value['month']} ends between {low} and {high}, and over {limit} at {value['exceeds_probability']:.1%}"
     return f"a run costs {value['projected_cost_cents']} cents instead of {value['historical_avg_cents']}"

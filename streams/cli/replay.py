@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from engines.core.model import SettingRow
+    from engines.core.ports import Domain
     from engines.cost.setting_lines import Kind, SettingLine
     from streams.replay import Replayed
 
@@ -60,6 +61,7 @@ def replay(
         str | None, typer.Option(metavar="FILE", help="Budgets, as JSON lines, known before the first record.")
     ] = None,
     tags: Annotated[str | None, typer.Option(metavar="FILE", help="Feature tags, likewise.")] = None,
+    calibrated: Annotated[bool, typer.Option("--calibrated", help="Also tell the calibrated predictions.")] = False,
     partitions: Annotated[int, typer.Option(min=1, max=10_000, help="Partitions of each topic played.")] = 1,
     close_all: Annotated[
         bool,
@@ -90,7 +92,8 @@ def replay(
 
     from streams.cli import once
 
-    replayed, lines = once.run(_play(files, rules.value, settings, partitions, now_ms, close_all, wanted))
+    domains = _domains(rules.value, calibrated=calibrated)
+    replayed, lines = once.run(_play(files, domains, settings, partitions, now_ms, close_all, wanted))
     for name, path in wanted.items():
         _write(path, getattr(replayed, name))
     adds_up = replayed.adds_up and replayed.counts.get("events", 0) == lines
@@ -107,9 +110,18 @@ def replay(
         raise typer.Exit(1)
 
 
+def _domains(rules: str, *, calibrated: bool) -> tuple[Domain, Domain]:
+    """Return those of costs and of runs."""
+    from engines.cost.fold import FoldLimits
+    from engines.runs.domain import RunsDomain
+    from streams import app
+
+    return app.cost_domain(rules, FoldLimits(forecasts=calibrated)), RunsDomain(calibrated=calibrated)
+
+
 async def _play(
     files: Sequence[str],
-    rules: str,
+    domains: tuple[Domain, Domain],
     settings: Sequence[SettingRow],
     partitions: int,
     now_ms: int,
@@ -117,14 +129,13 @@ async def _play(
     wanted: Collection[str],
 ) -> tuple[Replayed, int]:
     """Return the end of the replay and the number of lines that are not blank."""
-    from engines.runs.domain import RunsDomain
-    from streams import app
     from streams.lines import LineReader
     from streams.replays import Replays
 
+    costs, runs = domains
     playing = Replays(
-        app.cost_domain(rules),
-        {_RUNS: RunsDomain()},
+        costs,
+        {_RUNS: runs},
         partitions,
         now_ms,
         settings=settings,

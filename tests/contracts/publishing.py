@@ -62,7 +62,7 @@ async def published(
     stores = [MemoryStore() for _ in range(partitions)]
     learning = Learning(settings, partitions, in_memory(stores))
     deps = deps_for(log, stores[0], MemoryPublisher(log), profile, ShellLimits(backoff_s=0.001))
-    domain = CostDomain(PRICES, PROFILES[ProfileName(profile)], FoldLimits(publish_snapshots=True))
+    domain = CostDomain(PRICES, PROFILES[ProfileName(profile)], FoldLimits(publish_snapshots=True, forecasts=True))
     deps = replace(
         deps,
         domains={TOPIC: domain},

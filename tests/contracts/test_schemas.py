@@ -83,7 +83,8 @@ def expected(one: Published) -> tuple[str, ...]:
         return text, f"{text}:{line['version']}", "outlay/cost", line["start"]
     if one.topic in OF_RUNS:
         identifier = line["feedback_id" if one.topic == "pattern-feedback" else "prediction_id"]
-        return identifier, f"{identifier}:{line['revision']}", "outlay/runs", line["as_of"]
+        source = "outlay/cost" if line.get("prediction_type") == "month_end_spend" else "outlay/runs"
+        return identifier, f"{identifier}:{line['revision']}", source, line["as_of"]
     if one.topic == "dead-letters":
         place = f"{line['topic']}/{line['partition']}/{line['offset']}"
         return place, place, "outlay", one.headers["ce_time"]
@@ -115,7 +116,8 @@ def test_all_that_the_demo_makes_a_worker_publish_is_as_its_schema_says() -> Non
     budgets = [_budget(one.tenant_id, one.monthly_usd * 100) for one in made.budgets]
     stream = [oracle.LogRecord(line) for line in made.lines]
     found = asyncio.run(published(stream, settings=budgets, chunk=2_000))
-    assert min(check(found)[topic] for topic in MESSAGE_OF.keys() - OF_RUNS - {"costs"}) > 0
+    told = check(found)
+    assert min(told[topic] for topic in MESSAGE_OF.keys() - OF_RUNS - {"costs"} | {"predictions"}) > 0
     accepts = validator(message(COST_RECORD))
     assert sum(not accepts.is_valid(json.loads(line)) for line in made.lines) == made.dead
 
@@ -186,6 +188,16 @@ def test_what_runs_lead_to_is_as_the_schemas_say(case: Case) -> None:
         exact = Draft202012Validator(closed(message(name).schema()))
         for line in lines:
             exact.validate(line)
+
+
+def test_how_likely_runs_are_to_fail_is_as_the_schema_says(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    written = tmp_path / "predictions"
+    options = ("--close-all", "--calibrated", "--predictions", str(written))
+    assert run(capfd, "replay", "--in-memory", "examples/runs.jsonl", *options).code == 0
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    assert "failure_probability" in {line["prediction_type"] for line in lines}
+    for line in lines:
+        Draft202012Validator(closed(message("prediction").schema())).validate(line)
 
 
 def test_the_messages_that_the_pages_show_of_runs_are_as_they_are_described() -> None:

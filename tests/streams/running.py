@@ -21,6 +21,7 @@ from engines.cost.anomalies import FACTS_TOPIC
 from engines.cost.domain import TOPIC, CostDomain
 from engines.cost.event import CostEvent
 from engines.cost.lines import SnapshotValues, snapshot_line
+from engines.cost.month_ends import PREDICTIONS_TOPIC
 from engines.cost.prices import Unpriced
 from engines.cost.rules import PROFILES, ProfileName
 from streams import fates
@@ -103,7 +104,8 @@ class Ran:
 
 def memory_log(stream: Sequence[oracle.LogRecord], partitions: int) -> MemoryLog:
     """Return a memory broker whose input topic holds *stream*, placed as producers place it."""
-    log = MemoryLog({TOPIC: partitions, FACTS_TOPIC: 3, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}, lambda: NOW_MS)
+    out = {FACTS_TOPIC: 3, PREDICTIONS_TOPIC: 3, fates.DEAD_LETTERS: 1, fates.LATE_RECORDS: 1}
+    log = MemoryLog({TOPIC: partitions, **out}, lambda: NOW_MS)
     for entry in oracle.placed(stream, partitions):
         tp = TopicPartition(TOPIC, entry.partition or 0)
         append_ms = NOW_MS if entry.append_us is None else entry.append_us // 1000

@@ -1,10 +1,14 @@
 """``outlay predictions`` on rows as the worker writes them."""
 
+import json
+
 import pytest
 
 from drivers.postgres.store import PostgresStore
 from engines.core.model import TableRow, TopicPartition
-from engines.core.time import US_PER_DAY, format_instant
+from engines.core.money import NANOUSD_PER_USD as USD
+from engines.core.time import US_PER_DAY, format_instant, parse_instant
+from tests.drivers.rows import forecast
 from tests.drivers.run_rows import T_US, id_of, likelihood, overrun
 from tests.drivers.store_subject import LOG, batch
 from tests.streams.commands import Outlay, aside, listed
@@ -16,10 +20,10 @@ COSTS = overrun(as_of_us=T_US - 1)
 OTHER = overrun("zeta", "\x1b[2J[b]", as_of_us=T_US - 2)
 
 
-async def written(url: str, *rows: TableRow) -> None:
+async def written(url: str, *rows: TableRow, topic: str = "runs", **changes: object) -> None:
     store = PostgresStore(url)
-    claimed = await store.claim(TopicPartition("runs", 3), LOG)
-    assert await store.commit(batch(claimed, rows=list(rows)))
+    claimed = await store.claim(TopicPartition(topic, 3), LOG)
+    assert await store.commit(batch(claimed, changes, rows=list(rows)))
     await store.close()
 
 
@@ -64,6 +68,37 @@ def test_a_table_says_what_is_predicted_and_shows_nothing_that_could_steer_a_ter
     assert "a run costs 225.0 cents instead of 100.0" in shown
     assert "and 1 more; --limit shows them" in shown
     assert "\N{REPLACEMENT CHARACTER}[2J[b]" in told("predictions", "list", "--tenant", "zeta").out
+
+
+def test_month_end_spend_is_told_beside_runs_until_the_next_day_closes(outlay: Outlay, database_url: str) -> None:
+    value = {
+        "month": "2026-11",
+        "low_nanousd": 150 * USD,
+        "high_nanousd": 1_200 * USD,
+        "limit_nanousd": 400 * USD,
+        "exceeds_probability": 0.25,
+    }
+    line = {
+        "prediction_id": "pr_0123456789abcdef",
+        "tenant_id": "acme",
+        "subject_id": "acme",
+        "prediction_type": "month_end_spend",
+        "prediction_value": value,
+        "confidence_score": 0.25,
+        "status": "active",
+        "as_of": "2026-11-21T00:00:00Z",
+        "expires_at": "2026-11-22T00:00:00Z",
+    }
+    times = {"as_of": parse_instant("2026-11-21T00:00:00Z"), "expires_at": parse_instant("2026-11-22T00:00:00Z")}
+    row = forecast(line=json.dumps(line), **times)
+    aside(written(database_url, row, topic="costs", closed_through=times["as_of"] // US_PER_DAY - 1))
+    shown = outlay("predictions", "list", "--type", "month_end_spend").out
+    assert "2026-11 ends between $150.00 and $1,200.00, and over $400.00 at 25.0%" in shown
+    assert outlay("predictions", "summary", "--json").summary["by_subject_type"] == {"tenant": 1}
+    aside(written(database_url, topic="costs", closed_through=times["as_of"] // US_PER_DAY))
+    assert outlay("predictions", "list").out == "There are no such predictions.\n"
+    (late,) = listed(outlay("predictions", "list", "--include-expired", "--json"))
+    assert late == line | {"status": "expired"}
 
 
 def test_a_summary_says_how_sure_they_are(told: Outlay) -> None:

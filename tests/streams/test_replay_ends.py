@@ -29,15 +29,19 @@ def prediction(revision: int, name: str = "pr", as_of: str = "2026-03-01T00:00:0
 
 def printed(told: Told, stored: list[Line], standing: list[Line]) -> list[Line]:
     """Return what is printed when the table of *told* holds *stored*, revision by revision."""
-    columns = [column.name for column in told.table.columns]
+    first, *_ = told.tables
+    columns = [column.name for column in first.columns]
 
     def rows(name: str) -> dict[tuple[object, ...], tuple[object, ...]]:
-        assert name == told.table.name
         assert name in TABLES
-        return {
-            (at,): tuple(json.dumps(line) if column == "line" else None for column in columns)
-            for at, line in enumerate(stored)
-        }
+        return (
+            {}
+            if name != first.name
+            else {
+                (at,): tuple(json.dumps(line) if column == "line" else None for column in columns)
+                for at, line in enumerate(stored)
+            }
+        )
 
     return [json.loads(line) for line in last_states(told, rows, standing)]
 
