@@ -72,7 +72,7 @@ def _comes_back(day: int) -> Fault:
     hours = {(day, hour) for hour in range(15, 20)} | {(day + _WEEK, hour) for hour in range(9, 15)}
     due = Notice("failure_pattern", tenant, worker, day + _WEEK, _CAME_AND_WENT * 2)
     error = "FeedError: https://feeds.supplier-{n}.example/{hex}/items.csv answered HTTP 503 after {ms} ms"
-    story = "an import fails for hours with one error, and again a week later"
+    story = "an import fails with one error, and again a week later"
     return Fault(story, tenant, worker, (due,), error, frozenset(hours))
 
 

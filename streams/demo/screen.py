@@ -132,7 +132,7 @@ class Screen:
 
     def _render(self) -> Group:
         head = (
-            f"{self._published:,} records published, {self._read:,} read by the worker, "
+            f"{self._published:,} events published, {self._read:,} read, "
             f"{len(self._board.facts)} facts, {len(self._board.notices)} things told of runs, "
             f"{len(self._board.dead)} dead letters\n"
         )

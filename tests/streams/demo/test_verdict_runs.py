@@ -21,7 +21,7 @@ from streams.demo.verdict import Ended
 from streams.demo.verdict_runs import id_of, judge_against_replay, judge_runs
 from streams.replay import Replay, Replayed
 
-IMPORT = "found: an import fails for hours with one error, and again a week later"
+IMPORT = "found: an import fails with one error, and again a week later"
 SINCE_THURSDAY = "found: a job fails since Thursday"
 NIGHTLY = "found: each night's run costs 18 % more than the last"
 NOTHING_ELSE = "nothing else is told of runs"
