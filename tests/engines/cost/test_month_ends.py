@@ -368,3 +368,13 @@ def test_days_are_read_for_scopes_that_begin_and_no_more_once_they_are_there() -
     spending.close(FIRST + 20)
     spending.fold(spent(FIRST + 21, 1))
     assert wanted() == set(range(FIRST + 14, FIRST + 22))  # what the close reads anyway
+
+
+def test_a_series_takes_room_in_memory_by_its_days() -> None:
+    domain = Spending().domain
+    year = SeriesPage(FIRST, {OWN: [0] * DAYS_MAX})
+    assert domain.weight(year) == pytest.approx(
+        domain.weight(SeriesPage(FIRST, {OWN: [0] * 3 * DAYS_MAX})) / 3, rel=0.05
+    )
+    assert domain.weight(SeriesPage()) == 0
+    assert list(domain.project(series_key(TENANT), year, 1)) == []
