@@ -23,7 +23,7 @@ from engines.cost.fold import NO_LIMITS, FoldLimits
 from engines.cost.lines import SNAPSHOTS_TOPIC
 from streams.shell import Shell
 from tests.simulation.broker import SimLog
-from tests.simulation.rules import Identity, SimDomain
+from tests.simulation.rules import Identity, SimDomain, SimRuns
 from tests.simulation.run import Parts
 
 
@@ -157,6 +157,16 @@ class SnapshotUntold(SimDomain):
         return effects
 
 
+class EndUntold(SimRuns):
+    """Does not publish the last of what the close of an hour settles."""
+
+    def close(self, pages: Pages, period: int, tenants: Sequence[str], context: Context) -> Effects:
+        """Close *period*, and leave one out."""
+        effects = super().close(pages, period, tenants, context)
+        del effects.outgoing[-1:]
+        return effects
+
+
 class EndWithinTransaction(SimLog):
     """Takes the last stable offset for the end of the log."""
 
@@ -180,5 +190,6 @@ PLANTED = {
     "any chunk taken": Parts(shell=Credulous),
     "one entity too many": Parts(rules=RoomForOneMore),
     "a snapshot untold": Parts(rules=SnapshotUntold),
+    "what an hour settled untold": Parts(rules_of_runs=EndUntold),
 }
 """By name, for ``--planted``."""

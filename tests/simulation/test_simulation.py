@@ -69,6 +69,27 @@ def test_a_failing_plan_is_cut_down_to_what_matters() -> None:
     assert (small.killers, small.poison, small.refused) == (0, 0, 0)
 
 
+def test_a_failing_plan_of_runs_stays_one_and_is_told_step_by_step() -> None:
+    parts = PLANTED["what an hour settled untold"]
+    plan = next(plan for plan in map(draw, range(3, 400, 4)) if simulate(plan, parts).problems)
+    small = minimised(plan, lambda each: bool(simulate(each, parts).problems))
+    assert small.runs
+    assert len(feed_of(small).log) <= 3
+    traced: list[str] = []
+    assert simulate(small, parts, tell=traced.append).problems
+    assert traced[-1].endswith("is gone")
+
+
+def test_every_fourth_seed_plays_runs_and_people_acknowledge_feedback_on_the_way() -> None:
+    assert [draw(seed).runs for seed in range(8)] == [False, False, False, True] * 2
+    told: set[str] = set()
+    for seed in range(3, 160, 4):
+        log: list[str] = []
+        assert not simulate(draw(seed), tell=log.append).problems
+        told.update(line for line in log if "kind='acknowledgement'" in line)
+    assert len(told) > 3, "hardly anything was acknowledged on the way"
+
+
 def test_no_more_is_tried_than_is_allowed() -> None:
     tried: list[Plan] = []
 
