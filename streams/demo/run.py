@@ -24,7 +24,6 @@ from engines.cost.domain import TOPIC as COSTS
 from engines.cost.domain import CostDomain
 from engines.cost.rules import STANDARD
 from engines.runs.domain import TOPIC as RUNS
-from engines.runs.domain import RunsDomain
 from streams import fates
 from streams.demo.board import Board
 from streams.demo.keep import kept
@@ -36,7 +35,7 @@ from streams.demo.screen import Screen
 from streams.demo.sources import TOPICS, Source, listed, of_files
 from streams.demo.stage import Stage, raised
 from streams.demo.verdict import Check, Ended, by_tenant, judge_any, judge_month
-from streams.demo.verdict_runs import judge_against_replay, judge_runs
+from streams.demo.verdict_runs import AsServed, judge_against_replay, judge_runs
 from streams.lines import STDIN
 from streams.replay import Replay, Replayed
 
@@ -82,7 +81,7 @@ def run_month(seed: int, extras: Extras = NOTHING_MORE) -> bool:
         screen.facts()
         screen.notices()
         screen.totals(by_tenant(made.totals, ended.stored), "sent")
-        told_again = asyncio.run(_replayed(RunsDomain(), listed(runs.lines), time.time_ns() // _NS_PER_MS))
+        told_again = asyncio.run(_replayed(AsServed(), listed(runs.lines), time.time_ns() // _NS_PER_MS))
         checks = [*judge_month(made, ended), *judge_runs(runs, ended), *judge_against_replay(told_again, ended)]
         holds = screen.verdict([*checks, *judge_any(made.totals, ended)])
         _after(extras, stage, screen, board, ended)
@@ -105,7 +104,7 @@ def run_files(names: Sequence[str], extras: Extras = NOTHING_MORE) -> bool:
             ended = asyncio.run(play(stage, screen, board, published))
         screen.facts()
         costs = asyncio.run(_replayed(_costs(), of_files(names, COSTS), now_ms))
-        runs = asyncio.run(_replayed(RunsDomain(), of_files(names, RUNS), now_ms))
+        runs = asyncio.run(_replayed(AsServed(), of_files(names, RUNS), now_ms))
         expected = totals_of(costs)
         screen.totals(by_tenant(expected, ended.stored), "replayed")
         checks = [_same_ends(costs, runs, ended), *judge_any(expected, ended, "replayed")]

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engines.core.time import format_day
-from engines.runs.domain import TOPIC
+from engines.core.model import Context
+from engines.core.ports import Pages
+from engines.core.time import US_PER_HOUR, format_day, parse_instant
+from engines.runs.domain import GRACE_US, TOPIC, RunsDomain
 from streams import fates
 from streams.demo import faults, notices
 from streams.demo.board import Board
@@ -36,19 +38,35 @@ def judge_runs(made: RunEvents, ended: Ended) -> list[Check]:
     ]
 
 
+class AsServed(RunsDomain):
+    """The domain of runs, standing where a worker does: it settles whole hours only, a replay every moment."""
+
+    def standing(
+        self, pages: Pages, tenant_id: str, context: Context, watermark_us: int
+    ) -> list[tuple[dict[str, object], dict[str, object] | None]]:
+        """Return what stands as of the last hour that *watermark_us* closes."""
+        return super().standing(pages, tenant_id, context, watermark_us - (watermark_us - GRACE_US) % US_PER_HOUR)
+
+
 def judge_against_replay(replayed: Replayed, ended: Ended) -> list[Check]:
     """Return whether the topics, and the database after the worker has left, tell what the events do in memory.
 
     What is told for good must be the same, member by member. Of what is not, the newest line may be of an earlier
     moment, for it is told anew when its status changes: there status and beginning are compared. A superseded
     prediction is made final in the table alone. What is withdrawn is as if it had never been.
+
+    Args:
+        replayed: by ``AsServed``.
+        ended: how the demo ended.
     """
+    hours = [row.closed_through for row in ended.positions if row.topic == TOPIC and row.closed_through is not None]
+    settled_us = (min(hours, default=-1) + 1) * US_PER_HOUR
     expected = _standing(json.loads(line) for line in (*replayed.feedback, *replayed.predictions))
     told = _standing(json.loads(line) for line in ended.board.lines.values())
     held = _standing(ended.stored_notices.values())
     return [
-        _same("what is told of runs is what a replay in memory tells", told, expected, _SUPERSEDED),
-        _same("the tables hold it, too, after the worker has left", held, expected),
+        _same("what is told of runs is what a replay in memory tells", told, expected, settled_us, _SUPERSEDED),
+        _same("the tables hold it, too, after the worker has left", held, expected, settled_us),
     ]
 
 
@@ -88,24 +106,30 @@ def _ends(made: RunEvents, ended: Ended) -> Check:
     return Check("of events of runs the odd ones are set apart", found == wanted and letters == made.dead, told + sent)
 
 
-def _same(what: str, told: Lines, expected: Lines, untold: frozenset[str] = frozenset()) -> Check:
+def _same(what: str, told: Lines, expected: Lines, settled_us: int, untold: frozenset[str] = frozenset()) -> Check:
     """Return whether *told* is what is *expected*; statuses *untold* become final without a word."""
-    differing = sorted(key for key in {*told, *expected} if not _alike(told.get(key), expected.get(key), untold))
-    final = sum(map(_is_final, told.values()))
-    detail = f"{len(expected)} ids, {final} of them final"
+    final = {
+        name for name, line in expected.items() if _is_final(line, settled_us) and line["status"] not in untold
+    }  # fmt: skip
+    final |= {name for name, line in told.items() if _is_final(line, settled_us)}
+    differing = sorted(
+        name
+        for name in {*told, *expected}
+        if _shown(told.get(name), whole=name in final) != _shown(expected.get(name), whole=name in final)
+    )
+    detail = f"{len(expected)} ids, {len(final)} of them final"
     return Check(what, not differing, f"{len(differing)} ids differ: {differing[:_SHOWN]}" if differing else detail)
 
 
-def _alike(told: Line | None, expected: Line | None, untold: frozenset[str]) -> bool:
-    if told is None or expected is None:
-        return False
-    if _is_final(told) or (_is_final(expected) and expected["status"] not in untold):
-        return told == expected
-    return [told.get(name) for name in _STANDS] == [expected.get(name) for name in _STANDS]
+def _shown(line: Line | None, *, whole: bool) -> Line | None:
+    """Return what is compared of *line*."""
+    return line if whole or line is None else {name: line.get(name) for name in _STANDS}
 
 
-def _is_final(line: Line) -> bool:
-    return int(str(line["revision"])) % 2 == 1
+def _is_final(line: Line, settled_us: int) -> bool:
+    """Return whether nothing about *line* can change: that a pattern is over may be told before that is settled."""
+    over = line.get("cleared_at")
+    return int(str(line["revision"])) % 2 == 1 and (over is None or parse_instant(str(over)) <= settled_us)
 
 
 def _standing(lines: Iterable[Line]) -> dict[str, Line]:

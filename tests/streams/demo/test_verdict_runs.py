@@ -11,14 +11,15 @@ import pytest
 
 from drivers.topics import load
 from engines.core.model import Position
-from engines.runs.domain import TOPIC, RunsDomain
+from engines.runs.domain import TOPIC
 from engines.runs.lines import FEEDBACK_TOPIC, PREDICTIONS_TOPIC
 from streams import fates
 from streams.demo import run_events
 from streams.demo.board import TOPICS, Board
+from streams.demo.faults import OPEN_DAY
 from streams.demo.run_events import RunEvents
 from streams.demo.verdict import Ended
-from streams.demo.verdict_runs import id_of, judge_against_replay, judge_runs
+from streams.demo.verdict_runs import AsServed, id_of, judge_against_replay, judge_runs
 from streams.replay import Replay, Replayed
 
 IMPORT = "found: an import fails with one error, and again a week later"
@@ -29,6 +30,8 @@ ODD_ONES = "of events of runs the odd ones are set apart"
 TOLD = "what is told of runs is what a replay in memory tells"
 HELD = "the tables hold it, too, after the worker has left"
 
+HOUR = 24 * OPEN_DAY + 6
+"""The last one that closes."""
 Line = dict[str, Any]
 
 
@@ -40,7 +43,7 @@ def made() -> RunEvents:
 @cache
 def replayed() -> Replayed:
     async def play() -> Replayed:
-        replay = Replay(RunsDomain(), load().named(TOPIC).partitions, 1_800_000_000_000)
+        replay = Replay(AsServed(), load().named(TOPIC).partitions, 1_800_000_000_000)
         await replay.start()
         await replay.feed(made().lines)
         return await replay.finish(close_all=False)
@@ -79,7 +82,7 @@ def as_it_should_be() -> Ended:
     board.take(fates.DEAD_LETTERS, json.dumps(letter).encode())
     counts = {"accepted": made().accepted, "duplicates": made().duplicates, "dead": 1, "late": 1}
     others = Position("costs", 0, "c", "t", 9, counts={"dead": 3})
-    return Ended(board, 0, [others, Position(TOPIC, 3, "c", "t", 9, counts=counts)], {}, 0, stored)
+    return Ended(board, 0, [others, Position(TOPIC, 3, "c", "t", 9, closed_through=HOUR, counts=counts)], {}, 0, stored)
 
 
 def statuses_of(line: Line) -> tuple[str, ...]:
