@@ -11,7 +11,7 @@ import pytest
 
 from drivers.topics import load
 from engines.core.model import Position
-from engines.runs.domain import TOPIC
+from engines.runs.domain import TOPIC, RunsDomain
 from engines.runs.lines import FEEDBACK_TOPIC, PREDICTIONS_TOPIC
 from streams import fates
 from streams.demo import run_events
@@ -182,3 +182,23 @@ def test_the_board_counts_messages_of_runs_and_keeps_the_highest_revision() -> N
     assert board.statuses == {name_of(line): ["active", "superseded"]}
     assert [notice.revision for notice in board.notices_in_order()] == [6]
     assert board.messages == dict.fromkeys(TOPICS, 0) | {PREDICTIONS_TOPIC: 4}
+
+
+async def test_a_replay_stands_at_whole_hours_as_a_worker_does() -> None:
+    """The sixth run is the dear one: by its instant it is settled, by its hour it is not."""
+    times = [f"2026-01-0{day}T10:10:00Z" for day in range(1, 7)]
+    ends = [run_of(at, 100 if at == times[-1] else 10) for at in times]
+    wait = run_of("2026-01-06T11:30:00Z", 10)
+    statuses = []
+    for domain in (AsServed(), RunsDomain()):
+        replay = Replay(domain, 1, 1_800_000_000_000)
+        await replay.start()
+        await replay.feed([*ends, wait])
+        ended = await replay.finish(close_all=False)
+        statuses += [json.loads(line)["status"] for line in ended.feedback]
+    assert statuses == ["provisional", "final"]
+
+
+def run_of(at: str, cents: int) -> bytes:
+    members = {"type": "run-completed", "run_id": at, "tenant_id": "acme", "worker_id": "agent", "occurred_at": at}
+    return json.dumps(members | {"cost_cents": cents}).encode()
