@@ -135,8 +135,10 @@ class Arena:
             yield watching
 
     @contextmanager
-    def load(self, deployment: Deployment, stream: Sequence[Sent], seconds: float) -> Iterator[None]:
-        """Send *stream* in about so many *seconds* while the block runs; everything is sent at its end.
+    def load(
+        self, deployment: Deployment, stream: Sequence[Sent], seconds: float, topic: str = "costs"
+    ) -> Iterator[None]:
+        """Send *stream* to *topic* in about so many *seconds* while the block runs; everything is sent at its end.
 
         Two producers share it, one of them with librdkafka's default partitioner.
         """
@@ -144,7 +146,7 @@ class Arena:
             loads = []
             for number, partitioner in enumerate(_PARTITIONERS):
                 part = stream[number :: len(_PARTITIONERS)]
-                loads.append(broker.Load(deployment.bootstrap, part, len(part) / seconds, partitioner))
+                loads.append(broker.Load(deployment.bootstrap, part, len(part) / seconds, partitioner, topic))
                 held.callback(loads[-1].abandon)
                 loads[-1].start()
             yield

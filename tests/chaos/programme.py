@@ -25,6 +25,7 @@ from tests.chaos.faults import (
     poison,
     restless,
     rewinds,
+    runs,
     silence,
     transactions,
     untimely,
@@ -74,6 +75,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(silence.NAME, silence.run, short_in="tests/end_to_end/test_idle.py"),
     Fault(moved_log.NAME, moved_log.run),
     Fault(killers.NAME, killers.run, weight=2),
+    Fault(runs.NAME, runs.run, weight=2),
 )
 
 

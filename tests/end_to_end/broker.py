@@ -94,8 +94,11 @@ async def _ends(bootstrap: str, topic: str) -> dict[int, int]:
 class Load:
     """Sends records in a thread of its own, at a steady rate, through outages of the broker too."""
 
-    def __init__(self, bootstrap: str, records: Sequence[Sent], rate: float, partitioner: Partitioner) -> None:
+    def __init__(
+        self, bootstrap: str, records: Sequence[Sent], rate: float, partitioner: Partitioner, topic: str = "costs"
+    ) -> None:
         self.sent = 0
+        self._topic = topic
         self.failed: list[KafkaError] = []
         self._records = records
         self._rate = rate
@@ -149,7 +152,7 @@ class Load:
                 return
             with suppress(BufferError):
                 self._producer.poll(0)
-            self._producer.produce("costs", value, key, headers=list(headers), on_delivery=self._told)
+            self._producer.produce(self._topic, value, key, headers=list(headers), on_delivery=self._told)
             self.sent += 1
 
     def _told(self, error: KafkaError | None, _message: Message) -> None:
@@ -159,10 +162,15 @@ class Load:
 
 @contextmanager
 def load(
-    bootstrap: str, records: Sequence[Sent], *, rate: float = 1e9, partitioner: Partitioner = "murmur2_random"
+    bootstrap: str,
+    records: Sequence[Sent],
+    *,
+    rate: float = 1e9,
+    partitioner: Partitioner = "murmur2_random",
+    topic: str = "costs",
 ) -> Iterator[Load]:
-    """Send *records* to topic `costs` while the block runs, *rate* a second; all are there at its end."""
-    sending = Load(bootstrap, records, rate, partitioner)
+    """Send *records* to *topic* while the block runs, *rate* a second; all are there at its end."""
+    sending = Load(bootstrap, records, rate, partitioner, topic)
     sending.start()
     try:
         yield sending

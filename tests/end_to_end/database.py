@@ -26,11 +26,12 @@ _AWAY = CLIENT_ERRORS
 _PROGRESS = """
 SELECT partition, next_offset, watermark_us, closed_through, epoch, counts,
        outbox_seq = published AND projected >= next_offset AS told
-FROM positions WHERE topic = 'costs' ORDER BY partition
+FROM positions WHERE topic = $1 ORDER BY partition
 """
 _SETTINGS = """
 SELECT kind, tenant_id, (extract(epoch FROM effective_at) * 1000000)::bigint, body FROM settings ORDER BY seq
 """
+_TOLD_OF_RUNS = "SELECT line FROM pattern_feedback UNION ALL SELECT line FROM prediction_events"
 _ORDER = ("tenant_id", "start", "entity_type", "entity_id", "window")
 
 
@@ -91,11 +92,11 @@ def run(url: str, *statements: str) -> None:
     assert len(ask_each(url, execute)) == len(url.split(",")), "a database is away"
 
 
-def progress(url: str) -> dict[int, Progress]:
-    """Return how far each partition is, without those whose database is away."""
+def progress(url: str, topic: str = "costs") -> dict[int, Progress]:
+    """Return how far each partition of *topic* is, without those whose database is away."""
 
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> dict[int, Progress]:
-        rows = await connection.fetch(_PROGRESS)
+        rows = await connection.fetch(_PROGRESS, topic)
         return {row[0]: Progress(row[1], row[2], row[3], row[4], json.loads(row[5]), row[6]) for row in rows}
 
     found: dict[int, Progress] = {}
@@ -139,6 +140,15 @@ def revisions(url: str) -> list[Line]:
 
     async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[Line]:
         return [json.loads(row[0]) for row in await connection.fetch("SELECT line FROM anomalies")]
+
+    return [line for found in ask_each(url, look) for line in found]
+
+
+def told_of_runs(url: str) -> list[Line]:
+    """Return every revision of feedback and predictions that is stored."""
+
+    async def look(connection: asyncpg.Connection[asyncpg.Record]) -> list[Line]:
+        return [json.loads(row[0]) for row in await connection.fetch(_TOLD_OF_RUNS)]
 
     return [line for found in ask_each(url, look) for line in found]
 

@@ -69,14 +69,14 @@ class Wanted:
     told: list[oracle.Revision]
 
 
-def settled(deployment: Deployment, patience_s: float = 60.0) -> None:
-    """Return when every record of the log is taken in, and everything told of it."""
+def settled(deployment: Deployment, patience_s: float = 60.0, topic: str = "costs") -> None:
+    """Return when every record of *topic* is taken in, and everything told of it."""
 
     def drained() -> bool | None:
-        found = database.progress(deployment.database_url)
+        found = database.progress(deployment.database_url, topic)
         if len(found) != deployment.partitions or not all(one.told for one in found.values()):
             return None
-        ends = broker.ends(deployment.bootstrap, "costs")  # read last: what is told may have lengthened the log
+        ends = broker.ends(deployment.bootstrap, topic)  # read last: what is told may have lengthened the log
         return True if {p: one.next_offset for p, one in found.items()} == ends else None
 
     deployment.eventually(drained, "everything is taken in and told", patience_s)
@@ -92,8 +92,8 @@ def left(deployment: Deployment) -> Left:
     return Left(
         log=[oracle.LogRecord(r.value, r.headers, r.timestamp_ms * 1000, r.key, r.partition, r.offset) for r in log],
         facts=_once((_named(line), line) for line in _lines(broker.read(bootstrap, FACTS))),
-        dead=list(_once((_place(line), line) for line in _lines(broker.read(bootstrap, "dead-letters"))).values()),
-        late=list(_once((_place(line), line) for line in _lines(broker.read(bootstrap, "late-records"))).values()),
+        dead=dead_of(broker.read(bootstrap, "dead-letters"), "costs"),
+        late=late_of(broker.read(bootstrap, "late-records"), "costs"),
         snapshots=database.snapshots(url),
         anomalies=sorted(database.anomalies(url), key=oracle.order),
         revisions=database.revisions(url),
@@ -101,6 +101,17 @@ def left(deployment: Deployment) -> Left:
         positions=positions,
         partitions=deployment.partitions,
     )
+
+
+def dead_of(records: Iterable[Stored], topic: str) -> list[Line]:
+    """Return the dead letters of *topic*, each once."""
+    return list(_once((_place(line), line) for line in _lines(records) if line["topic"] == topic).values())
+
+
+def late_of(records: Iterable[Stored], topic: str) -> list[Line]:
+    """Return the lines of late records of *topic*, each once; where one was read is said by its `ce_id` alone."""
+    mine = [record for record in records if dict(record.headers)["ce_id"].startswith(f"late:{topic}/".encode())]
+    return list(_once((_place(line), line) for line in _lines(mine)).values())
 
 
 def wanted(found: Left) -> Wanted:

@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable
-from itertools import count
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from tests import oracle
 from tests.end_to_end.broker import Sent
 from tests.end_to_end.deployment import PARTITIONS
 from tests.generated import Shape
+from tests.oracle.runs import making
+from tests.oracle.runs.histories import make_history
 from tests.strategies import make_rich_stream, make_stream
 
 Names = dict[tuple[int, str], str]
@@ -27,6 +29,7 @@ _MONTH = "a month"
 _ONE_OF_IT = "a month of one tenant"
 _AT_ONE_HOME = "a month of tenants with one home"
 _FOREIGN_EVERY = 12
+_END = "2026-10-01T00:00:00Z"
 
 
 def whole_files() -> list[str]:
@@ -139,3 +142,24 @@ def _renamed(value: bytes, tenant: str, name: str) -> bytes:
     renamed = value.replace(old, new)
     assert renamed != value
     return renamed
+
+
+def of_runs(seed: int, histories: int = 4, runs_max: int = 200) -> list[Sent]:
+    """Return events of runs, each history with tenants of its own; in the end time goes on, and settles the most."""
+    sent: list[list[Sent]] = []
+    for number in range(histories):
+        shape = making.Shape(runs_max=runs_max, tenants=4, foreign=True)
+        sent.append([_numbered(entry, number) for entry in make_history(seed * histories + number, shape)])
+    mixed = [one for several in zip_longest(*sent) for one in several if one is not None]
+    return [*mixed, *(_at_the_end(number) for number in range(4 * PARTITIONS))]
+
+
+def _numbered(entry: oracle.LogRecord, number: int) -> Sent:
+    value = (entry.value or b"").replace(b'"tenant_id": "', f'"tenant_id": "{number}-'.encode())
+    return (entry.key or tenant_key(value), entry.value and value, entry.headers)
+
+
+def _at_the_end(number: int) -> Sent:
+    """Return a mere start, of a tenant of its own, long after all else."""
+    body = {"type": "run-started", "run_id": "end", "tenant_id": f"end-{number}", "worker_id": "w", "occurred_at": _END}
+    return (body["tenant_id"].encode(), json.dumps(body).encode(), ())
