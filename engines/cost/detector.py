@@ -97,7 +97,8 @@ class CostAnomalyDetector:
         for number in again:
             changed = self._judge_day(book, number, effects, restated=True)
             spikes.carry_on(book, number, changed, max(day, book.last_open))
-        self._judge_day(book, day, effects, restated=False)
+        changed = self._judge_day(book, day, effects, restated=False)
+        spikes.carry_on(book, day, changed, book.last_open)
         ended = month_of(day) if day == month_days(month_of(day)).stop - 1 else None
         for month in sorted({month_of(number) for number in again} - {ended}):
             if month_days(month).stop - 1 < day:
@@ -138,8 +139,8 @@ class CostAnomalyDetector:
             sums = book.sums(number, SPIKE_WINDOW) if base is None else base.sums
             page.costs_before = None
             day = Day(book, number, page, sums, book.settings.rules(book.tenant_id, number + 1))
-            if restated:
-                changed = spikes.flag_all(day)
+            # An open day's flags follow its records; but settings may have come that none of them was judged by.
+            changed = spikes.flag_all(day)
             before = book.sums(number, SNAPSHOT_WINDOW)
             if page.baselines is None:
                 page.baselines = windows.baselines(page, before)

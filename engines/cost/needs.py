@@ -50,6 +50,7 @@ def of_close(book: Book, day: int, *, hours: bool, forecasts: bool) -> Iterator[
         yield day_key(book.tenant_id, day)
         yield base_key(book.tenant_id, day)
         yield from _days(book, (day - back for back in SNAPSHOT_WINDOW))
+        yield from _days(book, (after for after in ledger.open if after > day))  # runs of breach days that go on there
         if hours:
             yield from (hour_key(book.tenant_id, day * HOURS_PER_DAY + hour) for hour in range(HOURS_PER_DAY))
     for number in again:

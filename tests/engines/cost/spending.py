@@ -129,10 +129,14 @@ class Spending:
         self.closed = through
         return told
 
-    def learn(self, *rows: Row) -> list[Line]:
-        """Get to know more settings *rows*; return what judging the open windows again tells."""
+    def know(self, *rows: Row) -> None:
+        """Get to know more settings *rows*, as whoever takes up before a close does: nothing is judged yet."""
         self._rows += rows
         self._settings = self._resolved()
+
+    def learn(self, *rows: Row) -> list[Line]:
+        """Get to know more settings *rows*; return what judging the open windows again tells."""
+        self.know(*rows)
         return self.judge_again()
 
     def judge_again(self) -> list[Line]:
@@ -252,12 +256,10 @@ def arrived(*events: CostEvent) -> dict[str, list[CostEvent]]:
 
 
 def facts_of(effects: Effects) -> list[Line]:
-    """Return the facts that *effects* publish."""
     return [json.loads(out.value or b"") for out in effects.outgoing if out.topic == "cost-anomaly-facts"]
 
 
 def of_kind(lines: Sequence[Line], *types: str) -> list[Line]:
-    """Return those of *lines* whose anomaly type is one of *types*."""
     return [line for line in lines if line["anomaly_type"] in types]
 
 
@@ -276,7 +278,6 @@ def budget(
     active: bool = True,
     since: int | None = None,
 ) -> Row:
-    """Return a budget of limits in cents."""
     return _row(
         "budget",
         TENANT,
@@ -292,7 +293,6 @@ def budget(
 
 
 def tag(name: str, *, active: bool = True, since: int | None = None) -> Row:
-    """Return a feature tag."""
     return _row("tag", TENANT, since, tag=name, display_name=name, is_active=active)
 
 

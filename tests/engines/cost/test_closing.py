@@ -51,6 +51,18 @@ def test_the_evaluation_by_the_day_has_the_gates_of_the_standard_profile() -> No
     assert len(of_kind(closed(after_a_week(STANDARD, 10, few), 35), *LEVELS)) == 2
 
 
+def test_a_close_judges_by_settings_that_no_record_was_judged_by() -> None:
+    """Whoever claims a partition knows all settings before it closes what is due, and judges open windows then."""
+    spending = Spending(STANDARD, forgets=True)
+    spending.fold(spent(DAY - 3, 1), spent(DAY - 2, 1), spent(DAY - 1, 10), spent(DAY, 10))
+    spending.close(DAY - 2)
+    spending.know(rule("profile", "reference", since=DAY - 1))
+    spending.close(DAY - 1)
+    told = [*spending.judge_again(), *spending.close(DAY)]
+    tenants = [line for line in of_kind(told, SPIKE) if line["entity_type"] == "tenant"]
+    assert [(line["status"], line["breach_count"]) for line in tenants] == [("provisional", 2), ("final", 2)]
+
+
 def test_without_a_day_before_nothing_is_evaluated() -> None:
     assert closed(after_a_week(REFERENCE, backs=range(20, 7, -1)), 500) == []
     assert of_kind(closed(after_a_week(REFERENCE, 0), 500), *LEVELS) == []
