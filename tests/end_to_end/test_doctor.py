@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from drivers.embedded.processes import free_port
-from tests.end_to_end import broker, database, records
+from tests.end_to_end import broker, database, exact, records
 from tests.end_to_end.deployment import Deployment
 from tests.streams.commands import Ran, run
 
@@ -20,6 +20,7 @@ Doctor = Callable[..., Ran]
 
 @pytest.fixture
 def doctor(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Doctor:
+    deployment.environment["OUTLAY_DOMAINS"] = "all"
     for name, value in deployment.environment.items():
         if name.startswith("OUTLAY_"):
             monkeypatch.setenv(name, value)
@@ -53,9 +54,8 @@ def test_a_deployment_at_work_passes_and_one_without_a_worker_is_told_of(
             pass
         deployment.claimed()
         deployment.reached(len(stream))
-        deployment.eventually(
-            lambda: all(one.told for one in database.progress(deployment.database_url).values()) or None, "all is told"
-        )
+        for topic in ("costs", "runs"):
+            exact.settled(deployment, topic=topic)
         working = doctor("--json")
         assert found(working, "FAIL") == {}
         # The servers of the tests have one broker and wait for no disk.
@@ -63,7 +63,7 @@ def test_a_deployment_at_work_passes_and_one_without_a_worker_is_told_of(
         assert found(working, "WARN")["copies"] == "one of each partition, of all topics"
         passed = found(working, "OK")
         assert passed["progress"] == "every partition is at the end of its log, or moves"
-        assert passed["positions"] == "all 12 lie inside their logs"
+        assert passed["positions"] == "all 24 lie inside their logs"
         assert "clock of the broker" in passed
         worker.stop()
     with broker.load(deployment.bootstrap, stream[:50]):
@@ -77,12 +77,13 @@ def test_a_deployment_at_work_passes_and_one_without_a_worker_is_told_of(
 
 def test_what_breaks_a_promise_fails_with_what_to_do(deployment: Deployment, doctor: Doctor) -> None:
     with deployment.worker() as worker:
-        deployment.claimed()
+        for topic in ("costs", "runs"):
+            exact.settled(deployment, topic=topic)
         worker.stop()
     database.run(
         deployment.database_url,
-        "UPDATE positions SET next_offset = 7 WHERE partition = 3",
-        "UPDATE positions SET topic_id = 'another' WHERE partition = 4",
+        "UPDATE positions SET next_offset = 7 WHERE topic = 'costs' AND partition = 3",
+        "UPDATE positions SET topic_id = 'another' WHERE topic = 'costs' AND partition = 4",
         "DELETE FROM settings_head",
     )
     asyncio.run(configure(deployment.bootstrap, "costs", message_timestamp_type="CreateTime", retention_ms="3600000"))
