@@ -34,7 +34,8 @@ def activations(
     """Return the activations that hold at *first_us* or begin later, oldest first.
 
     Args:
-        times: instants of failures in ascending order, all from ``first - WINDOW_US - 1`` on.
+        times: instants of failures in ascending order, all from ``first - WINDOW_US - 1`` on; of those before *first*
+            the newest *threshold* are enough: they say until when what began before holds.
         first_us: activations that are over before it are of no interest.
         since_us: when the activation began that holds just before *first_us*, if one does.
         threshold: how many failures in the window make a pattern.

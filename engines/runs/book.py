@@ -184,6 +184,23 @@ class RunBook:
                 found += page.failures[signature].between(first_us, last_us)
         return found
 
+    def failure_times(self, signature: str, us: int, last_us: int) -> list[int]:
+        """Return the instants of the failures of *signature* from *us* through *last*, and of the newest few before.
+
+        Those few are all that says whether the pattern was active just before *us*: see ``activations``.
+        """
+        first_us, before = us - WINDOW_US - 1, list[int]()
+        for day in range(day_of(us), day_of(first_us) - 1, -1):
+            page = self.day(day)
+            if page is not None and signature in page.failures:
+                series = page.failures[signature]
+                end = series.through(us - 1)
+                newest = series.runs[max(end - THRESHOLD + len(before), 0) : end]
+                before = [run.occurred_us for run in newest if run.occurred_us >= first_us] + before
+            if len(before) == THRESHOLD:
+                break
+        return before + [run.occurred_us for run in self.failures(signature, us, last_us)]
+
     def patterns_of(self, worker_id: str, us: int) -> int:
         """Return how many patterns are active at *us* whose earliest failure is of the worker."""
         pages = [self.day(day) for day in range(day_of(us - WINDOW_US), day_of(us) + 1)]

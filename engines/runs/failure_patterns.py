@@ -19,7 +19,7 @@ def fold(book: RunBook, run: Run, effects: Effects) -> None:
     signature, first_us = run.failure.signature, run.occurred_us
     told = book.told(signature)
     end_us = (day_of(first_us) + 2) * US_PER_DAY
-    times = [one.occurred_us for one in book.failures(signature, first_us - WINDOW_US - 1, end_us - 1)]
+    times = book.failure_times(signature, first_us, end_us - 1)
     earlier = [] if told is None else [start for start in told.starts if start < first_us]
     found = activations(times, first_us, earlier[-1] if earlier else None)
     if told is None:

@@ -45,7 +45,10 @@ def test_what_lies_behind_a_failure_is_found_from_the_day_before_it(times: list[
     whole = activations(times, 0, None)
     began = next((one.since_us for one in whole if one.since_us < first <= one.until_us), None)
     seen = [at for at in times if at >= first - WINDOW_US - 1]
-    assert activations(seen, first, began) == [one for one in whole if one.until_us > first]
+    wanted = [one for one in whole if one.until_us > first]
+    assert activations(seen, first, began) == wanted
+    newest_before = [at for at in seen if at < first][-THRESHOLD:]
+    assert activations(newest_before + [at for at in seen if at >= first], first, began) == wanted
 
 
 def test_the_window_ends_with_its_last_microsecond() -> None:
