@@ -6,6 +6,7 @@ sums; its first day and its last from their runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -31,13 +32,11 @@ from engines.runs.pages import (
     day_key,
     due_key,
     ledger_key,
-    order,
     part_of,
     sums_key,
 )
 
 _NOTHING = Series()
-_END_US = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +127,27 @@ class RunBook:
         """Return how many of the tenant's runs ended before *run* or are it."""
         day = day_of(run.occurred_us)
         page = self.day(day)
-        if page is None:
-            return self._ended_before(day)
-        ties = page.all.between(run.occurred_us, run.occurred_us)
-        earlier = self._ended_before(day) + page.all.through(run.occurred_us - 1)
-        return earlier + sum(1 for one in ties if order(one) <= order(run))
+        return self._ended_before(day) + (0 if page is None else page.all.upto(run))
 
     def costs_before(self, run: Run) -> tuple[int, int]:
         """Return how many cost runs its worker had before *run* within 30 days, and what they cost."""
-        runs, cost = self._costs_through(run.worker_id, run.occurred_us, spikes.WINDOW_US)
-        page = self.day(day_of(run.occurred_us))
-        series = _NOTHING if page is None else page.costs.get(run.worker_id, _NOTHING)
-        not_before = [one.costs for one in series.between(run.occurred_us, run.occurred_us) if order(one) >= order(run)]
-        return runs - len(not_before), cost - sum(not_before)
+        of_day = self._series(day_of(run.occurred_us), "costs", run.worker_id).ahead_of(run)
+        return self._costs(run.worker_id, run.occurred_us, spikes.WINDOW_US, of_day)
+
+    def costs_from(self, run: Run) -> Iterator[tuple[Run, int, int]]:
+        """Yield *run* and its worker's cost runs after it, each with what ``costs_before`` says of it."""
+        day = day_of(run.occurred_us)
+        for of in (day, day + 1):
+            series = self._series(of, "costs", run.worker_id)
+            for at in range(series.ahead_of(run), len(series.runs)):
+                later = series.runs[at]
+                yield later, *self._costs(run.worker_id, later.occurred_us, spikes.WINDOW_US, at)
 
     def runs_from(self, kind: str, run: Run) -> list[Run]:
         """Return its worker's runs from *run* on, itself included: all that ended, or those of *kind* costs."""
         day = day_of(run.occurred_us)
-        later = (self._series(of, kind, run.worker_id).between(run.occurred_us, _END_US) for of in (day, day + 1))
-        return [one for runs in later for one in runs if order(one) >= order(run)]
+        of_days = (self._series(of, kind, run.worker_id) for of in (day, day + 1))
+        return [one for series in of_days for one in series.runs[series.ahead_of(run) :]]
 
     def key_runs(self, kind: str, worker_id: str, day: int) -> list[Run]:
         """Return a worker's runs of *day*: all that ended, or the cost runs when *kind* is costs."""
@@ -155,7 +156,8 @@ class RunBook:
 
     def trend(self, worker_id: str, us: int) -> CostTrend:
         """Return what the worker's runs cost in the seven days to *us*."""
-        runs, cost = self._costs_through(worker_id, us, PREDICTION_WINDOW_US)
+        of_day = self._series(day_of(us), "costs", worker_id).through(us)
+        runs, cost = self._costs(worker_id, us, PREDICTION_WINDOW_US, of_day)
         newest = self._newest(worker_id, us, "costs", NEWEST_COSTS)
         return trend_of([run.costs for run in newest], runs, cost)
 
@@ -166,7 +168,7 @@ class RunBook:
         counts = []
         for name, of_days in (("ended", carried.ended), ("failed", carried.failed)):
             first, last = self._series(day_of(first_us), name, worker_id), self._series(day, name, worker_id)
-            counts.append(of_days + first.since(first_us)[0] + last.through(us))
+            counts.append(len(first.runs) - first.before(first_us) + of_days + last.through(us))
         return counts[0], counts[1]
 
     def failure_window(self, worker_id: str, us: int) -> FailureWindow:
@@ -227,14 +229,14 @@ class RunBook:
     def _ended_before(self, day: int) -> int:
         return self.ledger.before + sum(count for of, count in self.ledger.days.items() if of < day)
 
-    def _costs_through(self, worker_id: str, us: int, window_us: int) -> tuple[int, int]:
-        """Return count and cost of the worker's cost runs with ``us - window ≤ occurred_at ≤ us``."""
+    def _costs(self, worker_id: str, us: int, window_us: int, of_day: int) -> tuple[int, int]:
+        """Return count and cost of the worker's cost runs from ``us - window`` on: of *us*' day the first *of_day*."""
         day, first_us = day_of(us), us - window_us
         carried = self._carried(worker_id, day, window_us // US_PER_DAY)
-        runs, cost = self._series(day_of(first_us), "costs", worker_id).since(first_us)
-        of_day = self._series(day, "costs", worker_id)
-        (upto, upto_cost), (later, later_cost) = of_day.since(0), of_day.since(us + 1)
-        return carried.cost_runs + runs + upto - later, carried.cost_nanousd + cost + upto_cost - later_cost
+        first, last = self._series(day_of(first_us), "costs", worker_id), self._series(day, "costs", worker_id)
+        older, of_first = first.before(first_us), len(first.runs)
+        cost = first.cost(of_first) - first.cost(older) + carried.cost_nanousd + last.cost(of_day)
+        return of_first - older + carried.cost_runs + of_day, cost
 
     def _carried(self, worker_id: str, day: int, days: int) -> Sums:
         """Return the worker's sums of the days before *day* that a window of so many *days* has as a whole."""

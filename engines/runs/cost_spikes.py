@@ -8,47 +8,42 @@ from engines.core.model import Effects
 from engines.patterns.spikes import is_spike
 from engines.runs.book import RunBook
 from engines.runs.lines import Feedback, Line, feedback_id, spike_line, tell_feedback
-from engines.runs.pages import Run, ToldSpike
+from engines.runs.pages import Run, ToldSpike, order
 
 
 def fold(book: RunBook, run: Run, effects: Effects) -> None:
     """Judge *run*, which is in its book already, and those after it that it is compared with; tell what is news."""
     if not run.costs:
         return
-    told = {_place(one.run): one for one in book.ledger.spikes}
-    for later in book.runs_from("costs", run):
-        fires, before = is_spike(later.costs, *book.costs_before(later)), told.get(_place(later))
-        if before is None:
+    spikes = book.ledger.spikes
+    for later, runs_before, cost_before in book.costs_from(run):
+        fires = is_spike(later.costs, runs_before, cost_before)
+        one = spikes.get(order(later)) if spikes else None
+        if one is None:
             if not fires:
                 continue
-            before = ToldSpike(later, withdrawn=True, revision=-1)
-            book.ledger.spikes.append(before)
+            one = spikes[order(later)] = ToldSpike(later, withdrawn=True, revision=-1)
             book.is_due(later.occurred_us + 1)
-        if fires == before.withdrawn:
-            before.withdrawn = not fires
-            _tell(book, before, _line(book, later, "provisional" if fires else "withdrawn"), effects)
+        if fires == one.withdrawn:
+            one.withdrawn = not fires
+            _tell(book, one, _line(book, later, "provisional" if fires else "withdrawn"), effects)
 
 
 def settle(book: RunBook, effects: Effects) -> None:
     """Tell for good of the spikes that are settled, and forget them."""
-    settled = [one for one in book.ledger.spikes if one.run.occurred_us < book.settled_us]
-    for one in settled:
-        if not one.withdrawn:
-            _tell(book, one, _line(book, one.run, "final"), effects)
-    if settled:
-        book.ledger.spikes = [one for one in book.ledger.spikes if one.run.occurred_us >= book.settled_us]
-        book.touch()
+    for one in list(book.ledger.spikes.values()):
+        if one.run.occurred_us < book.settled_us:
+            if not one.withdrawn:
+                _tell(book, one, _line(book, one.run, "final"), effects)
+            del book.ledger.spikes[order(one.run)]
+            book.touch()
 
 
 def standing(book: RunBook) -> Iterator[Line]:
     """Yield the lines of the spikes that are not told for good."""
-    for one in book.ledger.spikes:
+    for one in book.ledger.spikes.values():
         if not one.withdrawn:
             yield _line(book, one.run, "final" if one.run.occurred_us < book.settled_us else "provisional")
-
-
-def _place(run: Run) -> tuple[int, str, str, str, int]:
-    return (run.occurred_us, run.run_id, run.source, run.id, run.outcome)
 
 
 def _tell(book: RunBook, one: ToldSpike, line: Line, effects: Effects) -> None:

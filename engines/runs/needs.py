@@ -40,7 +40,7 @@ def of_runs(tenant_id: str, ledger: Ledger, instants_us: Collection[int]) -> Ite
 def of_open(tenant_id: str, ledger: Ledger, settled_us: int | None = None) -> Iterator[PageKey]:
     """Yield the keys of what telling of all that may still change reads; with *settled_us*, of what is settled then."""
     spiked, predicted = set[int](), set[int]()
-    for spike in ledger.spikes:
+    for spike in ledger.spikes.values():
         if settled_us is None or spike.run.occurred_us < settled_us:
             spiked.add(day_of(spike.run.occurred_us))
     for _, _, day in ledger.predictions:

@@ -28,6 +28,7 @@ from engines.runs.pages import (
     ToldPattern,
     ToldPrediction,
     ToldSpike,
+    order,
     part_of,
 )
 
@@ -136,7 +137,7 @@ def _ledger(body: Ledger) -> list[tuple[int, Any]]:
             of_part = {name: told for name, told in body.patterns.items() if part_of(name) == part - 1}
             parts.append((part, _Patterns(VERSION, {name: _pattern(told) for name, told in of_part.items()})))
         else:
-            spikes = [(one.run, one.withdrawn, one.revision) for one in body.spikes]
+            spikes = [(one.run, one.withdrawn, one.revision) for one in body.spikes.values()]
             told = [(*key, one.status, one.revision) for key, one in body.predictions.items()]
             parts.append((0, _Book(VERSION, body.before, body.days, sorted(body.due), spikes, told)))
     return parts
@@ -174,7 +175,7 @@ def _ledger_page(parts: list[_Book | _Patterns]) -> Ledger:
             ledger.unsettled |= {name for name, pattern in told.items() if not pattern.final}
         else:
             ledger.before, ledger.days, ledger.due = part.before, part.days, set(part.due)
-            ledger.spikes = [ToldSpike(*one) for one in part.spikes]
+            ledger.spikes = {order(one[0]): ToldSpike(*one) for one in part.spikes}
             ledger.predictions = {
                 (kind, worker_id, day): ToldPrediction(status, revision)
                 for kind, worker_id, day, status, revision in part.predictions

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
-from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 from zlib import crc32
@@ -59,43 +58,59 @@ class Run(msgspec.Struct, array_like=True, gc=False):
         return self.cost_nanousd or 0 if self.outcome == COMPLETED else 0
 
 
-def order(run: Run) -> tuple[int, str, str, str, int, str, int]:
+Order = tuple[int, str, str, str, int, str, int]
+
+
+def order(run: Run) -> Order:
     """Return the place of *run* among its tenant's; what follows the outcome parts what no producer should send."""
     cost = -1 if run.cost_nanousd is None else run.cost_nanousd
     return (run.occurred_us, run.run_id, run.source, run.id, run.outcome, run.worker_id, cost)
 
 
 class Series:
-    """Runs in order, and the sums of something over them."""
+    """Runs in order, and what the first so many of them cost."""
 
     __slots__ = ("_sums", "runs")
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self._sums: list[int] | None = None
+        self._sums = [0]
+        """What the first so many cost, as far as it was asked for and still is true."""
 
     def add(self, run: Run) -> None:
         """Take *run* in."""
+        at = len(self.runs)
         if self.runs and run.occurred_us <= self.runs[-1].occurred_us:
-            insort(self.runs, run, key=order)
-        else:
-            self.runs.append(run)
-        self._sums = None
+            at = self.upto(run)
+        self.runs.insert(at, run)
+        del self._sums[at + 1 :]
 
     def between(self, first_us: int, last_us: int) -> list[Run]:
         """Return the runs with ``first ≤ occurred_at ≤ last``."""
-        return self.runs[bisect_left(self.runs, first_us, key=_when) : bisect_right(self.runs, last_us, key=_when)]
+        return self.runs[self.before(first_us) : self.through(last_us)]
+
+    def before(self, us: int) -> int:
+        """Return how many occurred before *us*."""
+        return bisect_left(self.runs, us, key=_when)
 
     def through(self, us: int) -> int:
         """Return how many occurred at *us* or before."""
         return bisect_right(self.runs, us, key=_when)
 
-    def since(self, us: int) -> tuple[int, int]:
-        """Return how many occurred at *us* or later, and what they cost."""
-        if self._sums is None:
-            self._sums = list(accumulate((run.costs for run in self.runs), initial=0))
-        first = bisect_left(self.runs, us, key=_when)
-        return len(self.runs) - first, self._sums[-1] - self._sums[first]
+    def ahead_of(self, run: Run) -> int:
+        """Return how many are before *run* in order."""
+        return bisect_left(self.runs, order(run), key=order)
+
+    def upto(self, run: Run) -> int:
+        """Return how many are before *run* in order, or are it."""
+        return bisect_right(self.runs, order(run), key=order)
+
+    def cost(self, count: int) -> int:
+        """Return what the first *count* runs cost."""
+        sums = self._sums
+        for run in self.runs[len(sums) - 1 : count]:
+            sums.append(sums[-1] + run.costs)
+        return sums[count]
 
 
 @dataclass(slots=True)
@@ -242,7 +257,7 @@ class Ledger:
     before: int = 0
     days: dict[int, int] = field(default_factory=dict)
     due: set[int] = field(default_factory=set)
-    spikes: list[ToldSpike] = field(default_factory=list)
+    spikes: dict[Order, ToldSpike] = field(default_factory=dict)
     predictions: dict[PredictionKey, ToldPrediction] = field(default_factory=dict)
     patterns: dict[str, ToldPattern] = field(default_factory=dict)
     unsettled: set[str] = field(default_factory=set)
