@@ -167,11 +167,12 @@ def _below(views: Sequence[View], x: float) -> float:
 def _views(history: History, days: int, fits: Sequence[_Fit], policy: OutlookPolicy) -> Iterator[View]:
     """Yield what each half-life says; that of n independent forecasts with spread s is believed as s to the minus n.
 
-    That is the likelihood of normal errors, at the spread that fits them best.
+    That is the likelihood of normal errors, at the spread that fits them best. What has just changed no forecast of so
+    many days has met yet: so each is also believed as far as the last week is likely where the level is as it says.
     """
     usual = history.standings[-1].usual
-    least = min(fit.spread for fit in fits)
-    beliefs = [(least / fit.spread) ** fit.independent for fit in fits]
+    likely = [_likely(history, speed, of.day) - of.independent * math.log(of.spread) for speed, of in enumerate(fits)]
+    beliefs = [math.exp(one - max(likely)) for one in likely]
     beliefs = [belief if belief > _BELIEF_MIN else 0.0 for belief in beliefs]
     for speed, (fit, belief) in enumerate(zip(fits, beliefs, strict=True)):
         if not belief:
@@ -195,12 +196,14 @@ class _Fit(NamedTuple):
         past: the error of each forecast made again.
         independent: as how many they count; those that overlap tell of the same days.
         centre, spread: of the next error.
+        day: squared coefficient of variation of a day.
     """
 
     past: list[float]
     independent: float
     centre: float
     spread: float
+    day: float
 
 
 def _fit(history: History, days: int, speed: int, policy: OutlookPolicy) -> _Fit:
@@ -211,7 +214,8 @@ def _fit(history: History, days: int, speed: int, policy: OutlookPolicy) -> _Fit
     """
     past = _past_errors(history, days, speed, policy)
     n = len(past) / days
-    model = _model_variance(history, days, speed, policy)
+    day = _day_variation(history, speed, policy)
+    model = _model_variance(history, days, speed, day, policy)
     prior, before = policy.prior_forecasts, -model / 2
     mean = math.fsum(past) / len(past) if past else before
     scatter = n * math.fsum((error - mean) ** 2 for error in past) / len(past) if past else 0.0
@@ -219,7 +223,7 @@ def _fit(history: History, days: int, speed: int, policy: OutlookPolicy) -> _Fit
     centre = _blended(before, mean, prior, n)
     variance = (prior * model + scatter + prior * n / weight * (mean - before) ** 2) / weight
     # The variance of the model has that of its mean in it, so only the part of the past adds its own.
-    return _Fit(past, n, centre, math.sqrt(variance * (1 + n / weight**2)))
+    return _Fit(past, n, centre, math.sqrt(variance * (1 + n / weight**2)), day)
 
 
 def _past_errors(history: History, days: int, speed: int, policy: OutlookPolicy) -> list[float]:
@@ -238,7 +242,23 @@ def _again(history: History, days: int, policy: OutlookPolicy) -> range:
     return range(max(policy.first_days - 1, length - policy.past_days_max), length - days)
 
 
-def _model_variance(history: History, days: int, speed: int, policy: OutlookPolicy) -> float:
+def _day_variation(history: History, speed: int, policy: OutlookPolicy) -> float:
+    """Return the squared coefficient of variation of a day, as forecasts of one day were wrong."""
+    numbers = _again(history, 1, policy)
+    squares = math.fsum(_relative_error(history, number, speed) ** 2 for number in numbers)
+    return (squares + policy.day_prior * policy.day_variation) / (len(numbers) + policy.day_prior)
+
+
+def _likely(history: History, speed: int, day: float) -> float:
+    """Return the log likelihood, but for a constant, of the last week at the level of a half-life; a day varies so."""
+    length, standing = len(history.spent), history.standings[-1]
+    days = min(length, DAYS_PER_WEEK)
+    came = history.between(length - days, length)
+    error = math.log((came + standing.usual) / (standing.levels[speed] * days + standing.usual))
+    return -error * error / (2 * math.log1p(day / days))
+
+
+def _model_variance(history: History, days: int, speed: int, day: float, policy: OutlookPolicy) -> float:
     """Return the variance of the log error that days of their own, and a level that moves, would give.
 
     A day varies by a; the mean of n days by a/n, and that of the days the level rests on by a/m. The level moves by q
@@ -249,9 +269,6 @@ def _model_variance(history: History, days: int, speed: int, policy: OutlookPoli
     rests_on = 2 * policy.level.half_lives_days[speed] / math.log(2)
     seen = min(float(length), rests_on)
     age = rests_on / 4
-    numbers = _again(history, 1, policy)
-    squares = math.fsum(_relative_error(history, number, speed) ** 2 for number in numbers)
-    day = (squares + policy.day_prior * policy.day_variation) / (len(numbers) + policy.day_prior)
     weeks = _past_errors(history, DAYS_PER_WEEK, speed, policy)
     drift = prior = policy.month_drift**2 / (age + 10)  # ten days: the mean way of a month, n/3 of thirty
     if weeks:

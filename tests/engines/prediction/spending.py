@@ -58,6 +58,18 @@ class Wandering:
         return weekly(dice, day) * math.exp(self._log)
 
 
+class Stepping:
+    """A level that stays for a month or so and then is another at once, in three of ten cases next to none."""
+
+    def __init__(self) -> None:
+        self._level = 1.0
+
+    def __call__(self, dice: random.Random, _day: int) -> float:
+        if dice.random() < 1 / 30:
+            self._level = 0.02 if dice.random() < 0.3 else math.exp(dice.gauss(0, 1.5))
+        return self._level * sparse(dice, 0)
+
+
 KINDS: dict[str, Callable[[], Spend]] = {
     "steady": lambda: steady,
     "weekly": lambda: weekly,
@@ -66,6 +78,7 @@ KINDS: dict[str, Callable[[], Spend]] = {
     "heavy": lambda: heavy,
     "bursts": Bursts,
     "wandering": Wandering,
+    "stepping": Stepping,
 }
 
 

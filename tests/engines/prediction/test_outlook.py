@@ -34,6 +34,22 @@ def test_a_series_of_equal_days_goes_on_and_is_soon_believed() -> None:
     assert late.low <= 2_000 * UNIT <= late.high
 
 
+@pytest.mark.parametrize("kind, share, of", [("steady", 1, 10), ("weekly", 1, 10), ("steady", 10, 1)])
+def test_a_week_that_is_unlike_all_before_it_makes_the_slow_levels_disbelieved(kind: str, share: int, of: int) -> None:
+    before = spent(kind, 2, 120)
+    changed = told([*before, *(spend * share // of for spend in spent(kind, 3, 7))], 20)
+    assert changed.views[0].belief > 0.7, "the quickest"
+    went_on = told([*before, *spent(kind, 3, 7)], 20)
+    assert went_on.views[0].belief < 0.6
+    ratio = changed.interval().median / went_on.interval().median
+    assert (ratio > 4) if share > of else (ratio < 0.4)
+
+
+def test_a_last_week_that_no_level_explains_is_no_error() -> None:
+    days = [10**9 * UNIT] * 200 + [0] * 6 + [1]
+    assert sum(view.belief for view in told(days, 3).views) == pytest.approx(1)
+
+
 def test_weekends_are_known_to_cost_less() -> None:
     days = spent("weekly", 1, 210)
     over_weekend = told(days[: 7 * 29 + 5], 2)  # the two cheapest days of the week come
