@@ -143,11 +143,10 @@ class RunBook:
                 later = series.runs[at]
                 yield later, *self._costs(run.worker_id, later.occurred_us, spikes.WINDOW_US, at)
 
-    def runs_from(self, kind: str, run: Run) -> list[Run]:
-        """Return its worker's runs from *run* on, itself included: all that ended, or those of *kind* costs."""
-        day = day_of(run.occurred_us)
-        of_days = (self._series(of, kind, run.worker_id) for of in (day, day + 1))
-        return [one for series in of_days for one in series.runs[series.ahead_of(run) :]]
+    def runs_from(self, kind: str, run: Run, day: int) -> list[Run]:
+        """Return its worker's runs of *day* from *run* on: all that ended, or those of *kind* costs."""
+        series = self._series(day, kind, run.worker_id)
+        return series.runs[series.ahead_of(run) :]
 
     def key_runs(self, kind: str, worker_id: str, day: int) -> list[Run]:
         """Return a worker's runs of *day*: all that ended, or the cost runs when *kind* is costs."""
@@ -179,12 +178,8 @@ class RunBook:
 
     def failures(self, signature: str, first_us: int, last_us: int) -> list[Run]:
         """Return the failures of *signature* with ``first ≤ occurred_at ≤ last``, in order; of a few days at most."""
-        found: list[Run] = []
-        for day in range(day_of(first_us), day_of(last_us) + 1):
-            page = self.day(day)
-            if page is not None and signature in page.failures:
-                found += page.failures[signature].between(first_us, last_us)
-        return found
+        of_days = (self._series(day, "failures", signature) for day in range(day_of(first_us), day_of(last_us) + 1))
+        return [run for series in of_days for run in series.between(first_us, last_us)]
 
     def failure_times(self, signature: str, us: int, last_us: int) -> list[int]:
         """Return the instants of the failures of *signature* from *us* through *last*, and of the newest few before.
@@ -193,27 +188,21 @@ class RunBook:
         """
         first_us, before = us - WINDOW_US - 1, list[int]()
         for day in range(day_of(us), day_of(first_us) - 1, -1):
-            page = self.day(day)
-            if page is not None and signature in page.failures:
-                series = page.failures[signature]
-                end = series.through(us - 1)
-                newest = series.runs[max(end - THRESHOLD + len(before), 0) : end]
-                before = [run.occurred_us for run in newest if run.occurred_us >= first_us] + before
+            series = self._series(day, "failures", signature)
+            end = series.through(us - 1)
+            newest = series.runs[max(end - THRESHOLD + len(before), 0) : end]
+            before = [run.occurred_us for run in newest if run.occurred_us >= first_us] + before
             if len(before) == THRESHOLD:
                 break
         return before + [run.occurred_us for run in self.failures(signature, us, last_us)]
 
     def patterns_of(self, worker_id: str, us: int) -> int:
         """Return how many patterns are active at *us* whose earliest failure is of the worker."""
-        pages = [self.day(day) for day in range(day_of(us - WINDOW_US), day_of(us) + 1)]
-        signatures = {name for page in pages if page is not None for name in page.failures}
-        named = 0
-        for signature in signatures:
-            seen = self.failures(signature, us - WINDOW_US, us)
-            if len(seen) >= THRESHOLD:
-                earliest = self.failures(signature, seen[-1].occurred_us - WINDOW_US, seen[-1].occurred_us)[0]
-                named += earliest.worker_id == worker_id
-        return named
+        first_us, signatures = us - 2 * WINDOW_US, set[str]()
+        for day in range(day_of(first_us), day_of(us) + 1):
+            failed = self._series(day, "failed", worker_id).between(first_us, us)
+            signatures |= {run.failure.signature for run in failed if run.failure is not None}
+        return sum(self._named(signature, us) == worker_id for signature in signatures)
 
     def told(self, signature: str) -> ToldPattern | None:
         """Return what was told of the pattern of *signature*."""
@@ -237,6 +226,19 @@ class RunBook:
         older, of_first = first.before(first_us), len(first.runs)
         cost = first.cost(of_first) - first.cost(older) + carried.cost_nanousd + last.cost(of_day)
         return of_first - older + carried.cost_runs + of_day, cost
+
+    def _named(self, signature: str, us: int) -> str | None:
+        """Return the worker that the pattern of *signature* names at *us*, None when it is not active then."""
+        newest = self.failure_times(signature, us + 1, us)
+        if len(newest) < THRESHOLD:
+            return None
+        first_us = newest[-1] - WINDOW_US
+        for day in range(day_of(first_us), day_of(us) + 1):
+            series = self._series(day, "failures", signature)
+            at = series.before(first_us)
+            if at < len(series.runs):
+                return series.runs[at].worker_id
+        return None
 
     def _carried(self, worker_id: str, day: int, days: int) -> Sums:
         """Return the worker's sums of the days before *day* that a window of so many *days* has as a whole."""

@@ -29,8 +29,6 @@ def of_runs(tenant_id: str, ledger: Ledger, instants_us: Collection[int]) -> Ite
         judged |= {day, day + 1} if day + 1 in ledger.days else {day}
         if day - 1 in predicted:  # it may be ended by the first run of the day after
             older.add(day - 1)
-        if ledger.unsettled:
-            judged.add(day - 1)
     yield from _around(tenant_id, ledger, judged, older)
     yield from _runs_of(tenant_id, ledger, _of_patterns(ledger, None))
     # where an activation that touches a failure of the first instant of a day had its own
@@ -52,8 +50,8 @@ def of_open(tenant_id: str, ledger: Ledger, settled_us: int | None = None) -> It
 
 def _around(tenant_id: str, ledger: Ledger, judged: Collection[int], predicted: Collection[int]) -> Iterator[PageKey]:
     """Yield the keys of all that judging runs of the days *judged* reads, and telling of the predictions of others."""
-    runs = {day - back for day in judged for back in (0, 1, _PREDICTION_DAYS, _SPIKE_DAYS)}
     # A prediction names the patterns of its time, each by its earliest failure: a day and a day before it.
+    runs = {day - back for day in judged for back in (0, 1, 2, _PREDICTION_DAYS, _SPIKE_DAYS)}
     runs |= {day - back for day in predicted for back in (0, 1, 2, _PREDICTION_DAYS)}
     yield from _runs_of(tenant_id, ledger, runs)
     sums = {day - back for day in judged for back in range(_SPIKE_DAYS)}

@@ -13,6 +13,7 @@ from engines.core.model import Effects
 from engines.core.time import US_PER_DAY, day_of
 from engines.prediction.reference import Prediction, cost_overrun, failure_likelihood, is_failure_likely
 from engines.runs.book import RunBook
+from engines.runs.event import FAILED
 from engines.runs.lines import VALIDITY_US, Line, keep_prediction, prediction_line, tell_prediction
 from engines.runs.pages import PredictionKey, Run, ToldPrediction
 
@@ -31,12 +32,11 @@ _RUNS: Final = {FAILURE_LIKELIHOOD: "ended", COST_OVERRUN: "costs"}
 def fold(book: RunBook, run: Run, effects: Effects) -> None:
     """Judge what *run*, which is in its book already, may change, and tell what is news."""
     for kind in (FAILURE_LIKELIHOOD, COST_OVERRUN) if run.costs else (FAILURE_LIKELIHOOD,):
-        for instant_us in {one.occurred_us for one in book.runs_from(_RUNS[kind], run)}:
-            key = (kind, run.worker_id, day_of(instant_us))
-            if key not in book.ledger.predictions and _holds(book, key, instant_us):
+        day = day_of(run.occurred_us)
+        for key in ((kind, run.worker_id, day), (kind, run.worker_id, day + 1)):
+            if key not in book.ledger.predictions and any(_holds(book, key, us) for us in _changed(book, key, run)):
                 book.ledger.predictions[key] = ToldPrediction()
                 book.touch()
-        day = day_of(run.occurred_us)
         is_first = run.occurred_us <= book.key_runs(_RUNS[kind], run.worker_id, day)[0].occurred_us
         for of in (day - 1, day, day + 1) if is_first else (day, day + 1):
             told = book.ledger.predictions.get((kind, run.worker_id, of))
@@ -44,11 +44,17 @@ def fold(book: RunBook, run: Run, effects: Effects) -> None:
                 _tell_news(book, (kind, run.worker_id, of), told, effects)
 
 
+def _changed(book: RunBook, key: PredictionKey, run: Run) -> set[int]:
+    """Return the instants of the day of *key* at which the prediction may hold because of *run*."""
+    kind, _, day = key
+    if kind == FAILURE_LIKELIHOOD and run.outcome != FAILED:  # then nothing that came later has become likelier
+        return {run.occurred_us} if day == day_of(run.occurred_us) else set()
+    return {one.occurred_us for one in book.runs_from(_RUNS[kind], run, day)}
+
+
 def settle(book: RunBook, effects: Effects) -> None:
     """Tell of the predictions that expired, keep what became of the others, and forget both."""
-    for key in sorted(book.ledger.predictions):
-        if (key[2] + 1) * US_PER_DAY > book.settled_us:
-            continue
+    for key in sorted(key for key in book.ledger.predictions if (key[2] + 1) * US_PER_DAY <= book.settled_us):
         newest_us = _newest_us(book, key)
         if newest_us + VALIDITY_US > book.settled_us:
             continue
