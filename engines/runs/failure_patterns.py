@@ -28,7 +28,11 @@ def fold(book: RunBook, run: Run, effects: Effects) -> None:
 
 
 def settle(book: RunBook, effects: Effects) -> None:
-    """Tell for good of the patterns of which it is settled that they are over."""
+    """Tell for good of the patterns of which it is settled that they are over, and forget them.
+
+    What is over before *settled* no failure still to come goes on with, and what that begins counts more runs, so its
+    revision is higher. One at the very instant would go on.
+    """
     for signature in sorted(book.ledger.unsettled):
         told = book.ledger.patterns[signature]
         if told.until_us > book.settled_us:
@@ -39,6 +43,8 @@ def settle(book: RunBook, effects: Effects) -> None:
         line = _line(book, signature, told, cleared=True)
         if line["revision"] != told.revision:
             _tell(told, line, effects)
+        if told.until_us < book.settled_us:
+            del book.ledger.patterns[signature]
 
 
 def rejudge(book: RunBook, effects: Effects) -> None:

@@ -202,7 +202,7 @@ class SumsPage:
 
 @dataclass(slots=True)
 class ToldPattern:
-    """A failure pattern that was told, for good: the same id recurs.
+    """A failure pattern that was told and may still change, or go on.
 
     Attributes:
         starts: when activations began, oldest first: of those that may still change, and of the one before them.
