@@ -20,7 +20,7 @@ from tests.oracle.runs import Acknowledgement, Line, Outcome, comparable, evalua
 from tests.oracle.runs.cases import CASES
 from tests.oracle.runs.histories import disordered, histories, make_history
 from tests.oracle.runs.making import Shape
-from tests.oracle.runs.writing import Case, failed
+from tests.oracle.runs.writing import Case, come_to, completed, failed
 from tests.streams.plain_odds import ODDS, plain_odds
 from tests.streams.running_runs import Ran, id_of, run
 
@@ -205,6 +205,18 @@ def test_what_is_acknowledged_on_the_way_counts_from_there(seed: int) -> None:
         some = [said for said in known if said.feedback_id != name] + mine[:counted]
         wanted = evaluate(ran.log, partitions=partitions, append_forwarded=False, acknowledgements=some)
         assert comparable(line) == comparable(by_id(wanted)[name])
+
+
+def test_a_dear_run_on_the_hour_is_not_final_while_a_record_of_its_instant_may_come() -> None:
+    """The tenant is visited at that instant because another of its runs is settled."""
+    usual = [completed(f"2026-03-04T11:0{at}:00Z", "1") for at in range(4)]
+    dear = [*usual, completed("2026-03-04T11:30:00Z", "9"), completed("2026-03-04T12:00:00Z", "9")]
+    for end, status in (("2026-03-04T13:05:00Z", "provisional"), ("2026-03-04T14:05:00Z", "final")):
+        ran = asyncio.run(run([*dear, come_to(end)], lambda: 1))
+        told = [line["status"] for line in lines_of(ran.published) if "feedback_id" in line]
+        assert told[-1] == "final"
+        assert [line["status"] for line in ran.feedback] == ["final", status]
+        check(ran, 1)
 
 
 def test_what_is_acknowledged_is_told_at_once_and_what_comes_back_is_to_be_acknowledged_anew() -> None:
