@@ -37,7 +37,7 @@ def status(
     if as_json:
         print(json.dumps(report, separators=(",", ":"), sort_keys=True))
     else:
-        _show(report)
+        show(report)
     if not report["adds_up"]:
         raise typer.Exit(1)
 
@@ -118,6 +118,11 @@ def closed(closed_through: int | None, period_us: int | None) -> str | None:
     return format_instant((closed_through + 1) * period_us)
 
 
+def _minute(closed_through: str) -> str:
+    """Return what `closed` says, an instant without its seconds: windows close on whole minutes."""
+    return f"{closed_through.removesuffix(':00Z')}Z" if closed_through.endswith(":00Z") else closed_through
+
+
 def _published(held: Iterable[Held]) -> dict[str, int]:
     """Return how many messages each output topic has got: those written and acknowledged."""
     from streams import fates
@@ -134,7 +139,8 @@ def under(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
     return {name.removeprefix(prefix): n for name, n in sorted(counts.items()) if name.startswith(prefix)}
 
 
-def _show(report: dict[str, object]) -> None:
+def show(report: dict[str, object]) -> None:
+    """Print the whole status, as `summed_up` has it, for people."""
     from streams.cli import wide
 
     console = wide.console()
@@ -152,8 +158,8 @@ def _show(report: dict[str, object]) -> None:
             f"{line['topic']}/{line['partition']}",
             str(line["position"]),
             "?" if line["lag"] is None else str(line["lag"]),
-            str(line["watermark"] or "-"),
-            str(line["closed_through"] or "-"),
+            wide.second(line["watermark"]) if line["watermark"] else "-",
+            _minute(line["closed_through"] or "-"),
             *(f"{line[name]}" for name in ("events", *_COLUMNS)),
         )
     totals = [str(sum(line[name] for line in lines)) for name in ("events", *_COLUMNS)]

@@ -5,7 +5,7 @@ import pytest
 from drivers.postgres.operator import Held
 from engines.core.model import Position, TopicPartition
 from engines.core.time import US_PER_DAY, US_PER_HOUR
-from streams.cli.status import closed, summed_up
+from streams.cli.status import closed, show, summed_up
 from tests.streams.commands import run
 
 COUNTS = {
@@ -46,6 +46,18 @@ def test_lag_is_unknown_where_the_broker_did_not_answer() -> None:
 def test_a_topic_whose_windows_are_hours_is_closed_through_an_instant() -> None:
     assert (closed(31, US_PER_DAY), closed(31, US_PER_HOUR)) == ("1970-02-01", "1970-01-02T08:00:00Z")
     assert closed(None, US_PER_HOUR) is None
+
+
+def test_partitions_of_hours_and_instants_of_microseconds_fit_a_terminal_of_120_columns(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    watermark_us = 14 * US_PER_HOUR + 1_234_567
+    position = Position("runs", 11, "c", "t", 1_234_567, watermark_us=watermark_us, closed_through=12, counts=COUNTS)
+    show(summed_up([Held(position, {})], {TopicPartition("runs", 11): 1_234_569}))
+    head, line, *_ = (told.rstrip() for told in capfd.readouterr().out.splitlines())
+    assert line.split()[:5] == ["runs/11", "1234567", "2", "1970-01-01T14:00:01Z", "1970-01-01T13:00Z"]
+    assert len(head) <= 120
+    assert len(line) <= len(head)
 
 
 def test_counts_that_do_not_add_up_are_said() -> None:
