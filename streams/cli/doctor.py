@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -146,7 +147,8 @@ async def _reach(settings: Settings, topic: Topic, needs: Needs) -> list[Finding
         async for records in log.records(newest=1):
             newest_ms = max(*(one.timestamp for one in records), newest_ms or 0, 0)
     now_ms = time.time_ns() // 1_000_000
-    return [*judge.reach(oldest, starts, now_ms, needs), *judge.broker_clock(newest_ms, now_ms, needs)]
+    found = (*judge.reach(oldest, starts, now_ms, needs), *judge.broker_clock(newest_ms, now_ms, needs))
+    return [replace(one, check=f"topic {topic.name}: {one.check}") for one in found]
 
 
 async def _positions(settings: Settings, partitions: Mapping[str, int], watch_s: float) -> list[Finding]:
