@@ -112,7 +112,7 @@ def summary(
     elif not found.total:
         print("There are no such predictions.")
     else:
-        print(f"{found.total:,} predictions, mean confidence {found.avg_confidence}")
+        print(f"{found.total:,} prediction{'s' * (found.total != 1)}, mean confidence {found.avg_confidence}")
         print(f"{found.high_confidence_count:,} of them over {HIGH_CONFIDENCE}; all are advice")
         for name, n in found.by_type.items():
             print(f"  {name}: {n:,}")

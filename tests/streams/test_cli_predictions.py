@@ -116,6 +116,8 @@ def test_a_summary_says_how_sure_they_are(told: Outlay) -> None:
         "  cost_overrun: 1",
         "  failure_likelihood: 2",
     ]
+    of_one = told("predictions", "summary", "--tenant", "zeta").out
+    assert of_one.startswith("1 prediction, mean confidence")
 
 
 def test_a_time_that_is_none_is_wrong_usage(outlay: Outlay) -> None:
