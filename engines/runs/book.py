@@ -98,7 +98,7 @@ class RunBook:
         self.touch()
         later = self.sums(day + 1)  # a record comes an hour late at most, so no day after that can be there
         if later is not None:
-            later.carried.clear()
+            later.carried.pop(run.worker_id, None)
 
     def touch(self) -> None:
         """Have the ledger written, but for its patterns."""
@@ -243,7 +243,7 @@ class RunBook:
     def _carried(self, worker_id: str, day: int, days: int) -> Sums:
         """Return the worker's sums of the days before *day* that a window of so many *days* has as a whole."""
         page = self.sums(day)
-        known = None if page is None else page.carried.get((worker_id, days))
+        known = None if page is None else page.carried.setdefault(worker_id, {}).get(days)
         if known is not None:
             return known
         carried = Sums()
@@ -252,7 +252,7 @@ class RunBook:
             if sums is not None and worker_id in sums.workers:
                 carried.join(sums.workers[worker_id])
         if page is not None:
-            page.carried[worker_id, days] = carried
+            page.carried[worker_id][days] = carried
         return carried
 
     def _newest(self, worker_id: str, us: int, name: str, most: int) -> list[Run]:

@@ -174,7 +174,7 @@ class RunsDomain:
         if isinstance(body, DayPage):
             return len(body.all.runs)
         if isinstance(body, SumsPage):
-            return len(body.workers)
+            return len(body.workers) + len(body.carried)
         return len(body.patterns) if isinstance(body, Ledger) else 1
 
     def project(self, key: PageKey, body: object, as_of: int) -> Iterable[TableRow]:

@@ -184,12 +184,12 @@ class SumsPage:
 
     Attributes:
         changed: parts to be written.
-        carried: (worker, days) → the sums of so many days before; not stored, dropped when one of them changes.
+        carried: worker → days → the sums of so many days before; not stored, dropped when one of them changes.
     """
 
     workers: dict[str, Sums] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
-    carried: dict[tuple[str, int], Sums] = field(default_factory=dict)
+    carried: dict[str, dict[int, Sums]] = field(default_factory=dict)
 
     def add(self, run: Run) -> None:
         """Count *run*."""
