@@ -24,8 +24,6 @@ from engines.runs.pages import (
     DayPage,
     DuePage,
     Ledger,
-    Run,
-    Series,
     Sums,
     SumsPage,
     ToldPattern,
@@ -35,6 +33,7 @@ from engines.runs.pages import (
     part_of,
     sums_key,
 )
+from engines.runs.series import Run, Series
 
 _NOTHING = Series()
 

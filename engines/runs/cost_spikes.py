@@ -8,7 +8,8 @@ from engines.core.model import Effects
 from engines.patterns.spikes import is_spike
 from engines.runs.book import RunBook
 from engines.runs.lines import Feedback, Line, feedback_id, spike_line, tell_feedback
-from engines.runs.pages import Run, ToldSpike, order
+from engines.runs.pages import ToldSpike
+from engines.runs.series import Run, order
 
 
 def fold(book: RunBook, run: Run, effects: Effects) -> None:

@@ -15,7 +15,8 @@ from engines.runs import acknowledgements, cost_spikes, failure_patterns, needs,
 from engines.runs.book import RunBook
 from engines.runs.decode import decode
 from engines.runs.event import FAILED, STARTED, RunEvent, stamp
-from engines.runs.pages import DUE, LEDGER, DayPage, Failure, Ledger, Run, SumsPage, day_key, ledger_key
+from engines.runs.pages import DUE, LEDGER, DayPage, Ledger, SumsPage, day_key, ledger_key
+from engines.runs.series import Failure, Run
 
 TOPIC: Final = "runs"
 GRACE_US: Final = US_PER_HOUR

@@ -9,7 +9,8 @@ from engines.core.time import US_PER_DAY, day_of
 from engines.patterns.activations import WINDOW_US, Activation, activations
 from engines.runs.book import RunBook
 from engines.runs.lines import Feedback, Line, feedback_id, pattern_line, tell_feedback
-from engines.runs.pages import Run, ToldPattern
+from engines.runs.pages import ToldPattern
+from engines.runs.series import Run
 
 
 def fold(book: RunBook, run: Run, effects: Effects) -> None:

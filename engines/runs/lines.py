@@ -17,7 +17,7 @@ from engines.patterns import spikes
 from engines.patterns.activations import THRESHOLD, WINDOW_US
 from engines.prediction.reference import NOTE, Prediction
 from engines.runs.acknowledgements import Acknowledgement
-from engines.runs.pages import Run
+from engines.runs.series import Run
 
 FEEDBACK_TOPIC: Final = "pattern-feedback"
 PREDICTIONS_TOPIC: Final = "predictions"

@@ -17,7 +17,7 @@ from engines.prediction.reference import Prediction
 from engines.runs.book import RunBook
 from engines.runs.event import FAILED
 from engines.runs.lines import prediction_line, tell_prediction
-from engines.runs.pages import Run
+from engines.runs.series import Run
 
 FAILURE_PROBABILITY: Final = "failure_probability"
 RUNS_MAX: Final = 20_000

@@ -22,15 +22,14 @@ from engines.runs.pages import (
     DayPage,
     DuePage,
     Ledger,
-    Run,
     Sums,
     SumsPage,
     ToldPattern,
     ToldPrediction,
     ToldSpike,
-    order,
     part_of,
 )
+from engines.runs.series import Run, order
 
 VERSION: Final = 1
 

@@ -15,7 +15,8 @@ from engines.prediction.reference import Prediction, cost_overrun, failure_likel
 from engines.runs.book import RunBook
 from engines.runs.event import FAILED
 from engines.runs.lines import VALIDITY_US, Line, keep_prediction, prediction_line, tell_prediction
-from engines.runs.pages import PredictionKey, Run, ToldPrediction
+from engines.runs.pages import PredictionKey, ToldPrediction
+from engines.runs.series import Run
 
 FAILURE_LIKELIHOOD: Final = "failure_likelihood"
 COST_OVERRUN: Final = "cost_overrun"

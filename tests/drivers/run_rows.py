@@ -8,7 +8,7 @@ from engines.core.time import US_PER_MINUTE, parse_instant
 from engines.prediction.reference import Prediction
 from engines.runs import lines
 from engines.runs.event import COMPLETED, FAILED
-from engines.runs.pages import Failure, Run
+from engines.runs.series import Failure, Run
 
 T_US = parse_instant("2026-01-15T10:00:00Z")
 """As of when rows are, unless a test says otherwise."""

@@ -17,9 +17,7 @@ from engines.runs.pages import (
     Body,
     DayPage,
     DuePage,
-    Failure,
     Ledger,
-    Run,
     SumsPage,
     ToldPattern,
     ToldPrediction,
@@ -27,10 +25,10 @@ from engines.runs.pages import (
     day_key,
     due_key,
     ledger_key,
-    order,
     part_of,
     sums_key,
 )
+from engines.runs.series import Failure, Run, order
 
 MANY = settings(max_examples=60, deadline=None, derandomize=True)
 DAY = 20_000
