@@ -255,12 +255,9 @@ class Owner:
         self._ladder = ladder.passed(end)
 
     async def _try_under_mark(self, claim: Claim, ladder: Ladder, records: Sequence[Record], end: int) -> None:
-        """Try a step that is remembered if the process dies in it, alone among those of this process.
-
-        A record that is to be buried is not tried again: whoever dies meanwhile did not die of it.
-        """
-        state = claim.state
-        tries = -self._tries if records[0].offset in self._poison else self._tries
+        """Try a step that is remembered if the process dies in it, alone among those of this process."""
+        state, buries = claim.state, records[0].offset in self._poison
+        tries = -self._tries if buries else self._tries  # whoever dies at a burial did not die of its record
         async with self._deps.suspect:
             claim.check()
             state.mark(Attempt(state.folded.next_offset, ladder.limit, end, tries))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from drivers.kafka.murmur2 import partition_of
-from streams.demo.play import Listed
+from streams.demo.sources import Listed
 from streams.lines import Block, InputUnreadable, Line
 from streams.publishing import Publishing
 

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from alembic import command
@@ -13,54 +12,10 @@ from drivers.postgres.connections import Connections, PostgresLimits, Raw
 from drivers.postgres.migrate import alembic_config, migrate
 from drivers.postgres.settings_writer import SettingsTable
 from drivers.postgres.store import PostgresStore
-from engines.core.model import NewSetting, TableRow, TopicPartition
-from engines.core.time import parse_instant
-from engines.runs.setting_lines import acknowledgement
-from tests.drivers.rows import anomaly, feedback, forecast, prediction, snapshot
-from tests.drivers.store_subject import LOG, TP, batch, moved
-
-DAY = 20_468  # 2026-01-15
-DAY_US = 86_400_000_000
-USD = 10**9
-SEEN = "2026-01-15T10:00:00Z"
-SEEN_US = parse_instant(SEEN)
-
-
-def spent(day: int, cost_nanousd: int | None, **changes: Any) -> TableRow:
-    return snapshot(start_at=day * DAY_US, cost_nanousd=cost_nanousd, **changes)
-
-
-async def written(store: PostgresStore, *rows: TableRow, **changes: Any) -> None:
-    claimed = await store.claim(TP, LOG)
-    assert await store.commit(batch(claimed, changes, rows=list(rows)))
-    assert moved(claimed, **changes).version
-
-
-def budget(seq: int, effective_us: int | None = None, **changes: Any) -> tuple[Any, ...]:
-    body = {
-        "budget_type": "tenant",
-        "entity_id": "acme",
-        "daily_limit_cents": 1_000,
-        "monthly_limit_cents": 10_000,
-        "warn_threshold_pct": 80,
-        "hard_limit_enabled": False,
-        "is_active": True,
-    } | changes
-    effective = None if effective_us is None else datetime.fromtimestamp(effective_us / 10**6, UTC)
-    return seq, "budget", "acme", effective, body
-
-
-async def is_set(observer: Raw, *rows: tuple[Any, ...]) -> None:
-    for seq, kind, tenant_id, effective, body in rows:
-        await observer.execute(
-            "INSERT INTO settings (seq, kind, tenant_id, effective_at, body) VALUES ($1, $2, $3, $4, $5)",
-            *(seq, kind, tenant_id, effective, json.dumps(body)),
-        )
-
-
-async def read(observer: Raw, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await observer.fetch(query, *arguments)]
-
+from engines.core.model import NewSetting, TopicPartition
+from tests.drivers.postgres.viewed import DAY, DAY_US, USD, budget, is_set, read, spent, written
+from tests.drivers.rows import anomaly, snapshot
+from tests.drivers.store_subject import LOG, batch
 
 TODAY = "SELECT entity_type, entity_id, cost_usd, baseline_usd, deviation_pct, baseline_days, status FROM spend_today"
 
@@ -223,78 +178,6 @@ async def test_functions_and_columns_that_need_it_are_described(observer: Raw) -
         observer, "SELECT count(*) FROM pg_description WHERE objoid = 'budget_usage'::regclass AND objsubid > 0"
     )
     assert hints[0][0] >= 5
-
-
-async def test_feedback_that_stands_is_the_last_revision_and_knows_of_acknowledgements_at_once(
-    postgres_store: PostgresStore, observer: Raw
-) -> None:
-    hour = 3_600_000_000
-    at = SEEN_US + hour
-    rows = [
-        feedback(feedback_id="pf_again", revision=4, active_since=SEEN_US - hour, as_of=SEEN_US),
-        feedback(feedback_id="pf_again", revision=9, status="cleared", active=False, as_of=SEEN_US),
-        feedback(feedback_id="pf_again", revision=12, active_since=at, as_of=at),
-        feedback(feedback_id="pf_seen", revision=2, active_since=SEEN_US, as_of=at),
-        feedback(feedback_id="pf_spike", pattern_type="cost_spike", status="final", active_since=at, as_of=at),
-        feedback(feedback_id="pf_gone", revision=4, pattern_type="cost_spike", status="provisional"),
-        feedback(feedback_id="pf_gone", revision=6, pattern_type="cost_spike", status="withdrawn", active=False),
-        feedback(feedback_id="pf_gone", tenant_id="other", revision=4, active_since=SEEN_US, as_of=at),
-    ]
-    await written(postgres_store, *rows)
-    said = [("pf_again", SEEN, "ana"), ("pf_seen", SEEN, "ben"), ("pf_seen", SEEN, "eve"), ("pf_gone", SEEN, "ana")]
-    for seq, (feedback_id, as_of, by) in enumerate(said, 1):
-        setting = acknowledgement("acme", feedback_id, as_of, at_us=at, by=by).setting()
-        await is_set(observer, (seq, setting.kind, "acme", None, json.loads(setting.body)))
-    current = (
-        "SELECT tenant_id, feedback_id, revision, status, acknowledged, acknowledged_by, proposal_eligible"
-        " FROM feedback_current ORDER BY 1, 2"
-    )
-    assert await read(observer, current) == [
-        ("acme", "pf_again", 12, "active", False, None, True),
-        ("acme", "pf_seen", 2, "active", True, "eve", False),
-        ("acme", "pf_spike", 8, "final", False, None, False),
-        ("other", "pf_gone", 4, "active", False, None, True),
-    ]
-    (acknowledged_at,) = await read(observer, "SELECT acknowledged_at FROM feedback_current WHERE acknowledged")
-    assert acknowledged_at == (datetime.fromtimestamp(at / 10**6, UTC),)
-    history = "SELECT revision, status, is_last FROM feedback_history WHERE feedback_id = 'pf_again' ORDER BY 1"
-    assert await read(observer, history) == [(4, "active", False), (9, "cleared", False), (12, "active", True)]
-
-
-async def test_predictions_that_stand_are_last_revisions(postgres_store: PostgresStore, observer: Raw) -> None:
-    rows = [
-        prediction(prediction_id="pr_1", revision=4),
-        prediction(prediction_id="pr_1", revision=9, status="expired"),
-        prediction(prediction_id="pr_2", revision=4),
-        prediction(prediction_id="pr_2", revision=6, status="withdrawn"),
-        prediction(prediction_id="pr_3", revision=6, confidence_score=0.125),
-    ]
-    await written(postgres_store, *rows)
-    current = "SELECT prediction_id, revision, status, confidence_score FROM predictions_current ORDER BY 1"
-    assert await read(observer, current) == [("pr_1", 9, "expired", 0.75), ("pr_3", 6, "active", 0.125)]
-    assert await read(observer, "SELECT count(*) FROM prediction_history WHERE is_last") == [(3,)]
-
-
-async def test_what_is_calibrated_expires_with_the_windows_of_its_topic(
-    postgres_store: PostgresStore, observer: Raw
-) -> None:
-    times = {"as_of": DAY * DAY_US, "expires_at": (DAY + 1) * DAY_US}
-    current = "SELECT prediction_id, status, line ->> 'status' FROM predictions_current ORDER BY 1"
-    sealed = '{"status":"active"}'
-    made = {
-        "costs": forecast(prediction_id="pr_costs", line=sealed, **times),
-        "runs": prediction(prediction_id="pr_runs", line=sealed, **times),
-    }
-    for topic, row in made.items():
-        closed = DAY - 1 if topic == "costs" else DAY * 24 + 22
-        claimed = await postgres_store.claim(TopicPartition(topic, 3), LOG)
-        assert await postgres_store.commit(batch(claimed, {"closed_through": closed}, rows=[row]))
-    assert await read(observer, current) == [("pr_costs", "active", "active"), ("pr_runs", "active", "active")]
-    for topic in made:
-        claimed = await postgres_store.claim(TopicPartition(topic, 3), LOG)
-        closed = DAY if topic == "costs" else DAY * 24 + 23
-        assert await postgres_store.commit(batch(claimed, {"closed_through": closed}))
-    assert await read(observer, current) == [("pr_costs", "expired", "active"), ("pr_runs", "expired", "active")]
 
 
 async def test_progress_tells_what_is_closed_of_each_topic_in_its_own_windows(
