@@ -39,6 +39,7 @@ Examples:
   outlay feedback summary --tenant acme --json
 """
 _SAYS_MAX: Final = 180
+_NAME_MAX: Final = 256
 _WIDTH_MIN: Final = 400
 
 
@@ -120,11 +121,14 @@ def acknowledge(
     from drivers import settings
     from streams.cli import once
 
-    line = once.run(_acknowledged(settings.load(), feedback_id, by or _logged_in(), note))
+    line = once.run(_acknowledged(settings.load(), feedback_id, _logged_in() if by is None else by, note))
     if as_json:
         _print(line.model_dump())
     else:
-        print(f"{line.feedback_id} of {line.tenant_id}: acknowledged by {line.acknowledged_by}, as of {line.as_of}")
+        from streams.cli import wide
+
+        tenant, who = (wide.clean(name, _NAME_MAX) for name in (line.tenant_id, line.acknowledged_by))
+        print(f"{line.feedback_id} of {tenant}: acknowledged by {who}, as of {line.as_of}")
 
 
 @feedback.command(epilog=_SUMMARY_EXAMPLES)
@@ -178,12 +182,12 @@ async def _acknowledged(settings: Settings, feedback_id: str, by: str, note: str
     from engines.patterns.feedback import refusal
     from engines.runs.setting_lines import acknowledgement
     from streams.chosen import postgres_limits
-    from streams.cli import once, settings_shared
+    from streams.cli import once, settings_shared, wide
 
     number, found = await once.with_tries(lambda: _find(settings, feedback_id))
     problem = refusal(found)
     if problem is not None:
-        raise SettingsError(f"{feedback_id} {problem}")
+        raise SettingsError(f"{feedback_id} {wide.clean(problem, 2 * _NAME_MAX)}")
     at_us = settings_shared.now_us()
     line = acknowledgement(found["tenant_id"], feedback_id, found["as_of"], at_us=at_us, by=by, note=note)
     table = SettingsTable(settings.databases[number], postgres_limits(settings))

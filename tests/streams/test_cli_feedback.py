@@ -129,6 +129,7 @@ def test_a_pattern_that_is_active_anew_can_be_acknowledged_anew(told: Outlay, da
         ((id_of(CLEARED),), f"{id_of(CLEARED)} is cleared: only what is active can be acknowledged"),
         ((id_of(GONE),), f"{id_of(GONE)} is withdrawn: only what is active can be acknowledged"),
         ((id_of(ACTIVE), "--by", "x" * 257), "acknowledgement: acknowledged_by is longer than 256 characters"),
+        ((id_of(ACTIVE), "--by", ""), "acknowledgement: acknowledged_by is empty"),
         ((id_of(ACTIVE), "--note", ""), "acknowledgement: note is empty"),
     ],
 )
@@ -145,6 +146,14 @@ def test_nobody_acknowledges_twice(told: Outlay, database_url: str) -> None:
     again = told("feedback", "acknowledge", id_of(SPIKE), "--by", "ben")
     assert (again.code, f"{id_of(SPIKE)} was acknowledged by ana at 2" in again.err) == (2, True)
     assert len(aside(settings_of(database_url))) == 1
+
+
+def test_names_of_those_who_acknowledge_cannot_steer_a_terminal(told: Outlay) -> None:
+    said = told("feedback", "acknowledge", id_of(SPIKE), "--by", "ana\x1b[2J")
+    again = told("feedback", "acknowledge", id_of(SPIKE))
+    assert (said.code, again.code) == (0, 2)
+    assert all("by ana\N{REPLACEMENT CHARACTER}[2J" in text for text in (said.out, again.err))
+    assert "\x1b" not in said.out + again.err
 
 
 def test_a_summary_counts_by_type_and_what_nobody_has_seen(told: Outlay) -> None:
