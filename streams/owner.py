@@ -222,8 +222,7 @@ class Owner:
     def _suspect(self, claim: Claim) -> Attempt | None:
         """Return the mark to leave behind while its step is not under way.
 
-        It tells where to go on, and no death counts for it: killers elsewhere make deaths and rebalances, which must
-        neither acquit this stretch nor convict it.
+        It tells where to go on, and counts no death: killers elsewhere must neither acquit this stretch nor convict it.
         """
         offset = claim.state.folded.next_offset
         return None if self._ladder is None else self._ladder.passed(offset).mark(offset, -self._tries)
