@@ -188,9 +188,8 @@ class RunBook:
         first_us, before = us - WINDOW_US - 1, list[int]()
         for day in range(day_of(us), day_of(first_us) - 1, -1):
             series = self._series(day, "failures", signature)
-            end = series.through(us - 1)
-            newest = series.runs[max(end - THRESHOLD + len(before), 0) : end]
-            before = [run.occurred_us for run in newest if run.occurred_us >= first_us] + before
+            newest = series.newest(first_us, us - 1, THRESHOLD - len(before))
+            before = [run.occurred_us for run in newest] + before
             if len(before) == THRESHOLD:
                 break
         return before + [run.occurred_us for run in self.failures(signature, us, last_us)]
@@ -257,12 +256,12 @@ class RunBook:
     def _newest(self, worker_id: str, us: int, name: str, most: int) -> list[Run]:
         """Return the worker's newest few runs in the seven days to *us*, newest first."""
         day, first_us = day_of(us), us - PREDICTION_WINDOW_US
-        found = self._series(day, name, worker_id).between(first_us, us)[-most:]
+        found = self._series(day, name, worker_id).newest(first_us, us, most)
         if len(found) < most:
             carried = self._carried(worker_id, day, PREDICTION_WINDOW_US // US_PER_DAY)
             found = (carried.newest_failed if name == "failed" else carried.newest_costs) + found
         if len(found) < most:
-            found = self._series(day_of(first_us), name, worker_id).between(first_us, us) + found
+            found = self._series(day_of(first_us), name, worker_id).newest(first_us, us, most) + found
         return found[-most:][::-1]
 
     def _series(self, day: int, name: str, worker_id: str) -> Series:

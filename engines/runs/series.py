@@ -74,6 +74,11 @@ class Series:
         """Return the runs with ``first ≤ occurred_at ≤ last``."""
         return self.runs[self.before(first_us) : self.through(last_us)]
 
+    def newest(self, first_us: int, last_us: int, most: int) -> list[Run]:
+        """Return the newest few runs with ``first ≤ occurred_at ≤ last``, *most* at most."""
+        end = self.through(last_us)
+        return self.runs[max(self.before(first_us), end - most) : end]
+
     def before(self, us: int) -> int:
         """Return how many occurred before *us*."""
         return bisect_left(self.runs, us, key=_when)
