@@ -104,7 +104,7 @@ def replay(
     else:
         _show(summary, adds_up=adds_up, aside=out is sys.stderr)
     if summary["late"]:
-        print(_late(summary["late"]), file=sys.stderr)
+        print(_late(summary["late"], listed="late" in wanted), file=sys.stderr)
     if not adds_up:
         print(f"outlay: of {lines} events not every one came to exactly one end: this is a bug", file=sys.stderr)
         raise typer.Exit(1)
@@ -205,10 +205,9 @@ def _settings(files: Mapping[Kind, str | None]) -> list[SettingRow]:
     return [SettingRow(seq, *line.setting()) for seq, line in enumerate(lines, 1)]
 
 
-def _late(n: object) -> str:
-    return (
-        f"outlay: {n} record{'s' if n != 1 else ''} came too late to be counted; --late FILE lists what came too late"
-    )
+def _late(n: object, *, listed: bool) -> str:
+    said = f"outlay: {n} record{'s' if n != 1 else ''} came too late to be counted"
+    return said if listed else f"{said}; --late FILE lists what came too late"
 
 
 def _refuse_outputs(wanted: Mapping[str, str], files: Sequence[str]) -> None:
