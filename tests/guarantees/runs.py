@@ -83,8 +83,8 @@ RUNS: Final = (
             Break(
                 "sums stay as they were when a day before them changes",
                 "engines/runs/book.py",
-                "            later.carried.clear()\n",
-                "            later.carried.copy()\n",
+                "            later.carried.pop(run.worker_id, None)\n",
+                "            later.carried.get(run.worker_id, None)\n",
                 _ORDER,
             ),
         ),
