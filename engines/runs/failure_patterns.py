@@ -67,7 +67,7 @@ def standing(book: RunBook) -> Iterator[Line]:
 def _go_on(book: RunBook, signature: str, told: ToldPattern, last_us: int) -> None:
     """Take in a failure of an activation that holds all that came after it: none begins anew, so none is looked for."""
     newest = book.failure_times(signature, last_us + 1, last_us)
-    _holds(book, signature, told, Activation(told.starts[-1], last_us, newest[0] + WINDOW_US + 1))
+    _holds(book, signature, told, activations(newest, last_us, told.starts[-1])[-1])
 
 
 def _walk(book: RunBook, signature: str, told: ToldPattern | None, first_us: int) -> ToldPattern | None:
