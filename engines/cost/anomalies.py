@@ -6,11 +6,11 @@ Every value is a function of the tenant's records in the window and its baseline
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import msgspec
 
+from engines.core.ids import hashed_id
 from engines.core.model import Outgoing, TableRow
 from engines.core.money import NANOUSD_PER_CENT
 from engines.core.tables import ANOMALIES
@@ -28,22 +28,18 @@ WITHDRAWN: Final = "withdrawn"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def _hash_id(prefix: str, *parts: str | None) -> str:
-    return prefix + hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-
-
 def anomaly_id(
     tenant_id: str, kind: str, entity_type: str, entity_id: str, window_start: str, period: str | None
 ) -> str:
     """Return the id that names one anomaly for ever (CONTRACT §5); *window_start* as ``YYYY-MM-DDT00:00:00Z``."""
-    return _hash_id("ca_", tenant_id, kind, entity_type, entity_id, window_start, period)
+    return hashed_id("ca_", tenant_id, kind, entity_type, entity_id, window_start, period)
 
 
 def episode_id(
     tenant_id: str, kind: str, entity_type: str, entity_id: str, streak_start: str, period: str | None
 ) -> str:
     """Return the id that the days of one unbroken streak share: one incident for a bridge (CONTRACT §6)."""
-    return _hash_id("ep_", tenant_id, kind, entity_type, entity_id, streak_start, period)
+    return hashed_id("ep_", tenant_id, kind, entity_type, entity_id, streak_start, period)
 
 
 def cut_pct(numerator: int, denominator: int) -> float:

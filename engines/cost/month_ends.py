@@ -6,12 +6,12 @@ two machines may differ by, and money leaves as integers.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 
+from engines.core.ids import hashed_id
 from engines.core.model import Effects, Outgoing, TableRow
 from engines.core.money import NANOUSD_PER_CENT, divide_half_even
 from engines.core.tables import SPEND_FORECASTS
@@ -59,8 +59,7 @@ def tell(book: Book, day: int, restated: Collection[int], effects: Effects) -> N
 
 def prediction_id(tenant_id: str, scope: Entity, as_of_day: int) -> str:
     """Return the id of the forecast of *scope* that is made at the start of a UTC day."""
-    names = (tenant_id, MONTH_END_SPEND, *scope, format_day(as_of_day))
-    return f"pr_{hashlib.sha256(msgspec.json.encode(names)).hexdigest()[:16]}"
+    return hashed_id("pr_", tenant_id, MONTH_END_SPEND, *scope, format_day(as_of_day))
 
 
 def _revision(book: Book, day: int) -> int:

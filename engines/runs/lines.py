@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from engines.core.ids import hashed_id
 from engines.core.model import Effects, Outgoing, TableRow
 from engines.core.money import NANOUSD_PER_CENT, rounded
 from engines.core.tables import PATTERN_FEEDBACK, PREDICTION_EVENTS, Table
@@ -36,12 +35,12 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def feedback_id(*names: str) -> str:
     """Return the id of a pattern, of (tenant, signature), or of a spike, of (tenant, worker, run)."""
-    return f"pf_{_hash(names)}"
+    return hashed_id("pf_", *names)
 
 
 def prediction_id(tenant_id: str, prediction_type: str, worker_id: str, day: int) -> str:
     """Return the id of a worker's prediction of a UTC day."""
-    return f"pr_{_hash((tenant_id, prediction_type, WORKER, worker_id, format_day(day)))}"
+    return hashed_id("pr_", tenant_id, prediction_type, WORKER, worker_id, format_day(day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +172,6 @@ def _feedback_line(told: Feedback) -> Line:
         "acknowledged_by": None if said is None else said.acknowledged_by,
         "revision": told.revision,
     }
-
-
-def _hash(names: tuple[str, ...]) -> str:
-    text = json.dumps(names, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _message(topic: str, key: str, line: Line) -> Outgoing:

@@ -35,9 +35,11 @@ def days_read(day: int) -> range:
 
 def tell(book: RunBook, day: int, effects: Effects) -> None:
     """Tell the odds of the tenant's workers at the end of UTC *day*, all runs of which have come."""
-    runs = list(chain.from_iterable(page.all.runs for of in days_read(day) if (page := book.day(of)) is not None))
+    runs = list(chain.from_iterable(page.all.runs for of in days_read(day) if (page := book.day(of)) is not None))[
+        -RUNS_MAX:
+    ]
     failures = Failures(_POLICY, Scope.TENANT)
-    for run in runs[-RUNS_MAX:]:
+    for run in runs:
         of_day = day_of(run.occurred_us)
         failures.add(book.tenant_id, run.worker_id, run.model, of_day, failed=run.outcome == FAILED)
     as_of_us = (day + 1) * US_PER_DAY
