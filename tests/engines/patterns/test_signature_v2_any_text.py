@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.patterns.masks.lexicon import TELLING_KEYS
 from engines.patterns.signature import compute_error_signature
 from engines.patterns.signature_v2 import (
     TEXT_LENGTH_MAX,
@@ -194,7 +195,7 @@ def test_numbers_and_ids_between_words_never_tell_errors_apart(
 
 
 @settings(deadline=None, derandomize=True)
-@given(st.dictionaries(_WORDS, st.tuples(_WORDS, _WORDS), min_size=1, max_size=6))
+@given(st.dictionaries(_WORDS.filter(lambda key: key not in TELLING_KEYS), st.tuples(_WORDS, _WORDS), min_size=1))
 def test_values_after_an_equals_sign_never_tell_errors_apart(pairs: dict[str, tuple[str, str]]) -> None:
     one = "refused: " + ", ".join(f"{key}={value}" for key, (value, _) in pairs.items())
     other = "refused: " + ", ".join(f'{key}="{value} and more"' for key, (_, value) in pairs.items())
