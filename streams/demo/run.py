@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
@@ -132,10 +132,15 @@ def _after(extras: Extras, stage: Stage, screen: Screen, board: Board, ended: En
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Make a polite end by signal an exception, so that everything is stopped; a server that fails is one line."""
+    """Make a polite end by signal one by Ctrl-C, so that everything is stopped; a server that fails is one line.
 
-    def end(number: int, _frame: object) -> NoReturn:
-        sys.exit(128 + number)
+    An event loop answers Ctrl-C by cancelling its task: an exception from here may strike in a library's compiled code.
+    """
+    told: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        told.append(number)
+        signal.raise_signal(signal.SIGINT)
 
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, end) for number in numbers]
@@ -143,6 +148,10 @@ def _ended_in_order() -> Iterator[None]:
         yield
     except ServerFailed as error:
         raise OutlayError(str(error)) from error
+    except KeyboardInterrupt:
+        if told:
+            sys.exit(128 + told[0])
+        raise
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
